@@ -1,0 +1,89 @@
+"""One contiguous vector for all weights of a model, one for all gradients, one for all buffers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparkdl.nn.module import Module
+
+ALIGN = 16  # elements: parameters start on cache lines
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Where one parameter lies in the flat vector."""
+
+    name: str
+    start: int
+    stop: int
+
+
+def aligned(size: int, dtype: np.dtype) -> np.ndarray:
+    """Zeros on a cache line."""
+    raw = np.zeros(size * dtype.itemsize + 64, np.uint8)
+    offset = -raw.ctypes.data % 64
+    return raw[offset : offset + size * dtype.itemsize].view(dtype)
+
+
+class Flat:
+    """Moves a model's parameters, gradients and buffers into flat vectors; the model's arrays become views of them.
+
+    ``weights`` (size,) holds trainable parameters first (``trainable`` elements), frozen ones behind; ``grads``
+    (rows, trainable) has a row per subtree of virtual shards; ``buffers`` is float64, one value per element.
+    """
+
+    def __init__(self, model: Module, rows: int = 1) -> None:
+        self.model, self.dtype = model, model.dtype
+        self.segments: list[Segment] = []
+        self.frozen: list[Segment] = []
+        named = list(model.named_parameters())
+        at = 0
+        for wanted, segments in ((True, self.segments), (False, self.frozen)):
+            for name, p in named:
+                if p.trainable is wanted:
+                    segments.append(Segment(name, at, at + p.size))
+                    at += -(-p.size // ALIGN) * ALIGN
+            if wanted:
+                self.trainable = at
+        self.weights = aligned(at, self.dtype)
+        parameters = dict(named)
+        for segment in (*self.segments, *self.frozen):
+            p = parameters[segment.name]
+            view = self.weights[segment.start : segment.stop].reshape(p.data.shape)
+            view[...] = p.data
+            p.data = view
+        self.set_rows(rows)
+
+    def set_rows(self, rows: int, memory: np.ndarray | None = None) -> None:
+        """Makes the gradient vectors: ``rows`` of them, in ``memory`` if it is given."""
+        self.grads = aligned(rows * self.trainable, self.dtype).reshape(rows, -1) if memory is None else memory
+        self.by_parameter: dict[int, np.ndarray] = {}
+        parameters = dict(self.model.named_parameters())
+        for segment in self.segments:
+            p = parameters[segment.name]
+            self.by_parameter[id(p)] = self.grads[:, segment.start : segment.stop].reshape(rows, *p.data.shape)
+            p.grad, p.touched = self.by_parameter[id(p)][0], False
+
+    def clear(self) -> None:
+        """Starts a new step: the next gradient of each parameter overwrites the old one."""
+        for p in self.model.parameters():
+            p.touched = False
+
+    def settle(self) -> None:
+        """After a backward: zero gradients for parameters that got none."""
+        for p in self.model.parameters():
+            if p.trainable and not p.touched:
+                self.by_parameter[id(p)].fill(0)
+
+    def get_buffers(self) -> np.ndarray:
+        """All buffers as one float64 vector (whole numbers up to 2**53 exactly)."""
+        arrays = [b.astype(np.float64).ravel() for _, b in self.model.named_buffers()]
+        return np.concatenate(arrays) if arrays else np.zeros(0)
+
+    def set_buffers(self, values: np.ndarray) -> None:
+        at = 0
+        for _, b in self.model.named_buffers():
+            b[...] = values[at : at + b.size].reshape(b.shape)
+            at += b.size

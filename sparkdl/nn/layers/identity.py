@@ -1,0 +1,13 @@
+"""The layer that does nothing."""
+
+from sparkdl.nn.module import Layer
+
+
+class Identity(Layer):
+    """``y = x``, of any shape and dtype."""
+
+    def forward(self, x, ctx):
+        return x
+
+    def backward(self, dy, ctx):
+        return dy

@@ -1,0 +1,33 @@
+"""Products of matrices."""
+
+import numpy as np
+
+from sparkdl.nn.module import Layer
+
+
+class MatMul(Layer):
+    """``y[i] = x0[i] @ x1[i]`` for each sample i.
+
+    Shapes
+    ------
+    inputs  (batch, *, n, k) and (batch, *, k, m)
+    output  (batch, *, n, m)
+    """
+
+    def __init__(self, transpose_a: bool = False, transpose_b: bool = False) -> None:
+        super().__init__()
+        self.transpose_a, self.transpose_b = transpose_a, transpose_b
+
+    def forward(self, a, b, ctx):
+        ctx.save(a, b)
+        return np.matmul(_turned(a, self.transpose_a), _turned(b, self.transpose_b))
+
+    def backward(self, dy, ctx):
+        a, b = ctx.saved
+        da = np.matmul(dy, _turned(_turned(b, self.transpose_b), True))
+        db = np.matmul(_turned(_turned(a, self.transpose_a), True), dy)
+        return _turned(da, self.transpose_a), _turned(db, self.transpose_b)
+
+
+def _turned(x, turn):
+    return x.swapaxes(-1, -2) if turn else x

@@ -1,0 +1,203 @@
+"""A program: the uses of layers of a graph in an order in which they can run, forwards and backwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sparkdl.errors import ShapeError, TraceError
+from sparkdl.nn.context import Context, Run
+from sparkdl.nn.module import Layer
+from sparkdl.nn.node import Call, Node
+
+
+def run_once(layer: Layer, xs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """The outputs of one layer in eval mode, to learn their shapes."""
+    ctx = Context(Run.single(len(xs[0]) if xs else 1), 0, False, (False,) * len(xs), layer.dtype)
+    y = layer.forward(*xs, ctx=ctx)
+    return y if isinstance(y, tuple) else (y,)
+
+
+class Step:
+    """One call in a program: the layer, the numbers of the values it reads and makes, and its name."""
+
+    __slots__ = ("layer", "inputs", "outputs", "name", "key", "last_use", "trains", "needs")
+
+    def __init__(self, layer: Layer, inputs: tuple[int, ...], outputs: tuple[int, ...], name: str, key: int) -> None:
+        self.layer, self.inputs, self.outputs, self.name, self.key = layer, inputs, outputs, name, key
+        self.last_use: tuple[int, ...] = ()
+
+
+class Program:
+    """Steps in order; ``inputs`` and ``outputs`` are numbers of values."""
+
+    def __init__(self, inputs: list[Node], outputs: list[Node], names: dict[int, str] | None = None) -> None:
+        number = {id(node): i for i, node in enumerate(inputs)}
+        self.inputs = tuple(range(len(inputs)))
+        self.steps: list[Step] = []
+        self.input_names = [node.name for node in inputs]
+        used: dict[str, int] = {}
+        for call in _order(outputs, number):
+            base = (names or {}).get(id(call.layer)) or call.name or type(call.layer).__name__.lower()
+            used[base] = used.get(base, 0) + 1
+            name = base if used[base] == 1 else f"{base}:{used[base]}"
+            call.name = call.name or name
+            for node in call.outputs:
+                number[id(node)] = len(number)
+            self.steps.append(
+                Step(
+                    call.layer,
+                    tuple(number[id(x)] for x in call.inputs),
+                    tuple(number[id(y)] for y in call.outputs),
+                    name,
+                    len(self.steps) + 1,
+                )
+            )
+        self.outputs = tuple(number[id(node)] for node in outputs)
+        self.size = len(number)
+        self._liveness()
+
+    def _liveness(self) -> None:
+        last: dict[int, Step] = {}
+        for step in self.steps:
+            for i in (*step.inputs, *step.outputs):
+                last[i] = step
+        for step in self.steps:
+            step.last_use = tuple(i for i, s in last.items() if s is step and i not in self.outputs)
+        uses: dict[int, int] = {}
+        for step in self.steps:
+            for parameter in step.layer.parameters():
+                uses[id(parameter)] = uses.get(id(parameter), 0) + 1
+        self.shared = frozenset(i for i, n in uses.items() if n > 1)
+
+    def forward(self, xs: list[np.ndarray], run: Run, dtype: np.dtype) -> Pass:
+        """Runs all steps; the pass holds the outputs and, in training, what backward needs."""
+        return Pass(self, xs, run, dtype)
+
+    def wants(self, input_grad: bool) -> list[tuple[bool, ...]]:
+        """Per step, which inputs need a gradient: those that depend on a trainable parameter (or on an input)."""
+        needed = [False] * self.size
+        for i in self.inputs:
+            needed[i] = input_grad
+        result = []
+        for step in self.steps:
+            needs = tuple(needed[i] for i in step.inputs)
+            trains = any(needs) or any(p.trainable for p in step.layer.parameters())
+            for i in step.outputs:
+                needed[i] = trains
+            result.append(needs)
+        return result
+
+
+class Pass:
+    """One forward of a program, and its backward."""
+
+    def __init__(
+        self, program: Program, xs: list[np.ndarray], run: Run, dtype: np.dtype, input_grad: bool = True
+    ) -> None:
+        self.program, self.run = program, run
+        self.contexts: list[Context] = []
+        run.shared = program.shared
+        values: list[Any] = [None] * program.size
+        values[: len(xs)] = xs
+        self.shapes = [x.shape for x in xs]
+        wants = program.wants(input_grad)
+        for step, needs in zip(program.steps, wants, strict=True):
+            layer = step.layer
+            ctx = Context(run, step.key, run.training and layer.training, needs, dtype)
+            try:
+                y = layer.forward(*[values[i] for i in step.inputs], ctx=ctx)
+            except Exception as error:
+                _locate(error, step, [values[i] for i in step.inputs])
+                raise
+            if layer.outputs == 1:
+                values[step.outputs[0]] = y
+            else:
+                for i, each in zip(step.outputs, y, strict=True):
+                    values[i] = each
+            self.contexts.append(ctx)
+            if run.training:
+                self.remember(step, values)
+            for i in step.last_use:
+                values[i] = None
+        self.outputs = [values[i] for i in program.outputs]
+
+    def remember(self, step: Step, values: list[Any]) -> None:
+        """Shapes and dtypes of outputs, so that a value that nobody uses gets a gradient of zeros."""
+        for i in step.outputs:
+            self.made[i] = (values[i].shape, values[i].dtype)
+
+    @property
+    def made(self) -> dict[int, tuple[tuple[int, ...], np.dtype]]:
+        return self.__dict__.setdefault("_made", {})
+
+    def backward(self, dys: list[np.ndarray | None]) -> list[np.ndarray | None]:
+        """The gradients of the inputs; those of the parameters are added where the run says."""
+        program = self.program
+        if not self.run.training:
+            raise RuntimeError("backward needs a forward in training mode before it: call model.train() first.")
+        gradients: list[Any] = [None] * program.size
+        for i, dy in zip(program.outputs, dys, strict=True):
+            if dy is not None:
+                gradients[i] = dy if gradients[i] is None else gradients[i] + dy
+        for step, ctx in zip(reversed(program.steps), reversed(self.contexts), strict=True):
+            dy = [gradients[i] for i in step.outputs]
+            for i in step.outputs:
+                gradients[i] = None
+            trains = any(ctx.needs) or any(p.trainable for p in step.layer.parameters())
+            if not trains or all(each is None for each in dy):
+                ctx.saved = ()
+                continue
+            dy = [np.zeros(*self.made[i]) if each is None else each for i, each in zip(step.outputs, dy, strict=True)]
+            try:
+                dx = step.layer.backward(*dy, ctx=ctx)
+            except Exception as error:
+                _locate(error, step, dy)
+                raise
+            ctx.saved = ()
+            for i, need, each in zip(step.inputs, ctx.needs, dx if isinstance(dx, tuple) else (dx,), strict=True):
+                if need and each is not None:
+                    gradients[i] = each if gradients[i] is None else gradients[i] + each
+        if self.contexts and self.run.leaf_sums:
+            self.contexts[0].finish_shared()
+        self.contexts = []
+        return [gradients[i] for i in program.inputs]
+
+
+def _locate(error: Exception, step: Step, arrays: list[Any]) -> None:
+    """Adds the layer's place and what it got to an exception, once."""
+    if not getattr(error, "__notes__", None):
+        got = ", ".join(f"{getattr(x, 'shape', None)} {getattr(x, 'dtype', type(x).__name__)}" for x in arrays)
+        error.add_note(f"in layer {step.name!r}: {step.layer!r}, which got {got}")
+
+
+def _order(outputs: list[Node], known: dict[int, int]) -> list[Call]:
+    """The calls behind ``outputs``, each after those it reads from."""
+    order: list[Call] = []
+    state: dict[int, int] = {}  # 1: being visited, 2: done
+    stack: list[tuple[Call, int]] = []
+
+    def push(node: Node) -> None:
+        if node.call is None:
+            if id(node) not in known:
+                raise TraceError(f"{node!r} is not among the graph's inputs; list it in nn.Graph(inputs, outputs).")
+        elif id(node) not in known and state.get(id(node.call)) != 2:
+            if state.get(id(node.call)) == 1:
+                raise TraceError(f"the graph has a cycle through {node!r}.")
+            state[id(node.call)] = 1
+            stack.append((node.call, 0))
+
+    for output in outputs:
+        if not isinstance(output, Node):
+            raise ShapeError(f"a graph's outputs are nodes, got {type(output).__name__}; call modules on nn.Input nodes.")
+        push(output)
+        while stack:
+            call, i = stack.pop()
+            if i < len(call.inputs):
+                stack.append((call, i + 1))
+                push(call.inputs[i])
+            else:
+                state[id(call)] = 2
+                order.append(call)
+    return order
