@@ -6,5 +6,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "order": ["SHARDS", "Batch", "EpochPlan", "Visits", "shard_of", "tasks_shards"],
+        "feed": ["Feed", "Rows"],
+        "arrays": ["ArrayFeed"],
     },
 )

@@ -62,7 +62,8 @@ def test_rows_dealt_round_robin_and_not_permuted_are_visited_as_they_come(total,
     plan = EpochPlan([len(m) for m in members], batch_size, shuffle=False)
     for step in range(plan.steps):
         batch = plan.batch(step)
-        seen = np.concatenate([m[batch.index[a:b]] for m, a, b in zip(members, batch.bounds, batch.bounds[1:], strict=False)])
+        edges = zip(batch.bounds, batch.bounds[1:], strict=False)
+        seen = np.concatenate([m[batch.index[a:b]] for m, (a, b) in zip(members, edges, strict=True)])
         assert np.array_equal(np.sort(seen), rows[step * batch_size : (step + 1) * batch_size])
 
 
@@ -78,7 +79,8 @@ def test_permutations_differ_by_seed_epoch_and_shard_and_are_pinned():
     orders = [permutation(50, s, e, v).tolist() for s in (0, 1) for e in (0, 1) for v in (0, 1)]
     assert len({tuple(order) for order in orders}) == 8
     assert all(sorted(order) == list(range(50)) for order in orders)
-    assert permutation(8, 1, 2, 3).tolist() == [6, 1, 4, 2, 5, 0, 7, 3]  # the same in every release, else runs cannot be resumed
+    # the same in every release, else runs cannot be resumed
+    assert permutation(8, 1, 2, 3).tolist() == [6, 1, 4, 2, 5, 0, 7, 3]
 
 
 def test_permutations_are_uniform():
