@@ -1,0 +1,1 @@
+"""Update rules: how a slice of weights changes, given its gradient. One rule, one file."""

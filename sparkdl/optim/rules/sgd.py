@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from sparkdl.kernel import njit
+from sparkdl.optim import checks
+from sparkdl.optim.rules.base import UpdateRule
+
+
+class SGD(UpdateRule):
+    """``g += weight_decay w``; ``v = momentum v + (1 - dampening) g`` (first step: ``v = g``); ``w -= lr v``.
+
+    With ``nesterov``, ``w -= lr (g + momentum v)``; without momentum, ``w -= lr g`` and no state is kept.
+
+    Source: Sutskever et al. (2013), in PyTorch's form.
+    """
+
+    def __init__(
+        self, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, *, schedule=None, groups=None
+    ):
+        self.momentum, self.dampening, self.weight_decay, self.nesterov = momentum, dampening, weight_decay, nesterov
+        checks.not_negative(self, momentum=momentum, weight_decay=weight_decay)
+        if nesterov and not (momentum > 0 and dampening == 0):
+            raise ValueError(f"SGD: nesterov needs momentum > 0 and dampening 0, got {momentum!r} and {dampening!r}.")
+        moves = momentum > 0 or (isinstance(schedule, dict) and "momentum" in schedule)
+        self.slots = ("momentum",) if moves else ()
+        super().__init__(lr, schedule, groups)
+
+    def apply(self, w, g, state, step, s):
+        real, o = w.dtype.type, s.options
+        lr, decay = real(s.lr), real(o["weight_decay"])
+        if "momentum" not in self.slots:
+            _plain(w, g, lr, decay)
+            return
+        keep, fresh = real(o["momentum"]), real(1 if step == 1 else 1 - o["dampening"])
+        _momentum(w, g, state["momentum"], lr, keep, fresh, decay, bool(o["nesterov"]))
+
+
+@njit
+def _plain(w, g, lr, decay):
+    for i in range(w.size):
+        w[i] -= lr * (g[i] + decay * w[i])
+
+
+@njit
+def _momentum(w, g, v, lr, keep, fresh, decay, nesterov):
+    for i in range(w.size):
+        d = g[i] + decay * w[i]
+        v[i] = keep * v[i] + fresh * d
+        w[i] -= lr * (d + keep * v[i]) if nesterov else lr * v[i]
