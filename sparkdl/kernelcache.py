@@ -1,0 +1,164 @@
+"""Where compiled kernels of this package are kept between processes, and when a kept one may be used again.
+
+Numba names cached code after a function's own file, so a change in a function that it *calls* goes unnoticed, and two
+processes that compile different signatures at the same moment can swap them. Here each entry is a file of its own,
+``<folder>/<module>-<sources>/<function>-<key>.nbc``: ``sources`` hashes the module and every kernel module that it
+imports, directly or not, and ``key`` the argument types, the CPU, the byte code and the versions. Nothing depends on
+where the package lies, files appear whole (write, then rename), and the folder is its owner's alone.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import os
+import pickle
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_PACKAGE = __name__.partition(".")[0]
+_FOREIGN = {"numba", "llvmlite", "numpy", "scipy"}  # their versions are part of every key
+
+
+@cache
+def folder() -> Path:
+    """``$SPARKDL_CACHE_DIR``, else the user's cache folder, else one in the temporary folder; only the owner may enter."""
+    given = os.environ.get("SPARKDL_CACHE_DIR")
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    candidates = [Path(given)] if given else [Path(home) / "sparkdl"]
+    candidates.append(Path(tempfile.gettempdir()) / f"sparkdl-{os.getuid()}")
+    errors = []
+    for path in candidates:
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = path.stat()
+            if status.st_uid != os.getuid():
+                raise PermissionError(f"{path} belongs to user {status.st_uid}")
+            if status.st_mode & 0o022:
+                path.chmod(0o700)
+            tempfile.TemporaryFile(dir=path).close()
+            return path
+        except OSError as error:
+            errors.append(str(error))
+    raise OSError("no folder for compiled kernels: " + "; ".join(errors) + "; set SPARKDL_CACHE_DIR to a folder of yours.")
+
+
+def _path_of(module: str) -> Path | None:
+    """The source file of a module that is loaded, or of one of this package (found without importing it)."""
+    loaded = sys.modules.get(module)
+    if loaded is not None and getattr(loaded, "__file__", None):
+        return Path(loaded.__file__)  # type: ignore[arg-type]
+    root = importlib.util.find_spec(_PACKAGE) if module.partition(".")[0] == _PACKAGE else None
+    if root is None or root.origin is None:
+        return None
+    path = Path(root.origin).parent.joinpath(*module.split(".")[1:])
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.exists():
+            return candidate
+    return None
+
+
+@cache
+def _kernel_imports(module: str) -> tuple[bytes, tuple[str, ...]] | None:
+    """A kernel module's source and the modules that it imports; None for a module without kernels."""
+    path = None if module.partition(".")[0] in _FOREIGN else _path_of(module)
+    if path is None or path.suffix != ".py":
+        return None
+    source = path.read_bytes()
+    if b"numba" not in source and b"sparkdl.kernel" not in source:
+        return None
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return source, tuple(sorted(names))
+
+
+@cache
+def sources(module: str) -> str:
+    """Hash over the source of ``module`` and of all kernel modules that it reaches by imports."""
+    seen: dict[str, bytes] = {}
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        found = None if name in seen else _kernel_imports(name)
+        if found is not None:
+            seen[name] = found[0]
+            todo.extend(found[1])
+    digest = hashlib.sha256()
+    for name in sorted(seen):
+        digest.update(name.encode() + b"\0" + hashlib.sha256(seen[name]).digest())
+    return digest.hexdigest()[:16]
+
+
+class KernelCache:
+    """What a Numba dispatcher asks for compiled code (``load_overload``) and hands it to (``save_overload``)."""
+
+    def __init__(self, function: Any, extra: str = "") -> None:
+        self._function, self._extra = function, extra
+        self._enabled = True
+
+    @property
+    def cache_path(self) -> str:
+        module = self._function.__module__
+        return str(folder() / f"{module}-{sources(module)}")
+
+    def enable(self) -> None:
+        self._enabled = True
+
+    def disable(self) -> None:
+        self._enabled = False
+
+    def flush(self) -> None:
+        for path in Path(self.cache_path).glob(f"{self._function.__qualname__}-*.nbc"):
+            path.unlink(missing_ok=True)
+
+    def _entry(self, sig: Any, codegen: Any) -> Path | None:
+        import llvmlite
+        import numba
+
+        key = repr((sig, codegen.magic_tuple(), numba.__version__, llvmlite.__version__, sys.version_info[:2], self._extra))
+        if " at 0x" in key:  # a type known only by its address means nothing to another process
+            return None
+        digest = hashlib.sha256(key.encode() + self._function.__code__.co_code)
+        return Path(self.cache_path) / f"{self._function.__qualname__}-{digest.hexdigest()[:24]}.nbc"
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        from numba.core.compiler import CompileResult
+
+        if not self._enabled or _path_of(self._function.__module__) is None:
+            return None
+        target_context.refresh()
+        path = self._entry(sig, target_context.codegen())
+        if path is None:
+            return None
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        return CompileResult._rebuild(target_context, *pickle.loads(data))
+
+    def save_overload(self, sig: Any, result: Any) -> None:
+        from numba.core.serialize import dumps
+
+        if not self._enabled or _path_of(self._function.__module__) is None:
+            return
+        if any(not loop.can_cache for loop in result.lifted) or result.library.has_dynamic_globals:
+            raise TypeError(
+                f"kernel {self._function.__module__}.{self._function.__qualname__} cannot be kept on disk: it captures "
+                f"a pointer or a large array; pass it as an argument."
+            )
+        path = self._entry(sig, result.codegen)
+        if path is None:
+            return
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            file.write(dumps(result._reduce()))
+        os.replace(file.name, path)
