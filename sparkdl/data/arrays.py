@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkdl.data.columns import Column, Dense, Sparse, Strings
 from sparkdl.data.feed import Feed
 from sparkdl.data.order import SHARDS, Batch
+from sparkdl.data.stores import Dense, Sparse, Store, Strings
 from sparkdl.errors import DataError
 
 
@@ -69,7 +69,7 @@ def _named(what: str, arrays: Any) -> dict[str, Any]:
     return {what: arrays}
 
 
-def _length(columns: Mapping[str, Column]) -> int:
+def _length(columns: Mapping[str, Store]) -> int:
     if not columns:
         raise DataError("No arrays were given; expected x, or x and y.")
     lengths = {name: len(column) for name, column in columns.items()}
@@ -89,7 +89,7 @@ def _array(name: str, values: Any) -> NDArray:
     return array
 
 
-def _feature(name: str, values: Any, dtype: np.dtype) -> Column:
+def _feature(name: str, values: Any, dtype: np.dtype) -> Store:
     if hasattr(values, "tocsr"):
         return Sparse.from_scipy(values, dtype)
     array = _array(name, values)
@@ -104,7 +104,7 @@ def _feature(name: str, values: Any, dtype: np.dtype) -> Column:
     raise DataError(f"{name} has dtype {array.dtype}; expected numbers, or bytes or text per row for a transform.")
 
 
-def _label(name: str, values: Any, dtype: np.dtype) -> Column:
+def _label(name: str, values: Any, dtype: np.dtype) -> Store:
     array = _array(name, values)
     if array.dtype.kind in "biu":
         return Dense(array.astype(np.int64, copy=False))
@@ -114,7 +114,7 @@ def _label(name: str, values: Any, dtype: np.dtype) -> Column:
     return Dense(array.astype(dtype, copy=False))
 
 
-def _weight(values: Any) -> Column:
+def _weight(values: Any) -> Store:
     array = _array("weight", values)
     if array.ndim != 1 or array.dtype.kind not in "biuf":
         raise DataError(f"weight must be one number per sample, got shape {array.shape} of {array.dtype}.")
@@ -129,7 +129,7 @@ def _finite(name: str, array: NDArray, wrong: NDArray[np.bool_], rule: str) -> N
         raise DataError(f"{name}[{', '.join(map(str, place))}] is {array[place]}: {rule}.")
 
 
-def _hashes(columns: list[Column], rows: int, order_by: Any, shuffle: bool) -> NDArray[np.int64]:
+def _hashes(columns: list[Store], rows: int, order_by: Any, shuffle: bool) -> NDArray[np.int64]:
     if not shuffle:
         if order_by is not None:
             raise DataError("order_by has no effect with shuffle=False, where rows stay as they come: sort them.")

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkdl.data.columns import Column
 from sparkdl.data.order import SHARDS, Batch, shard_of
+from sparkdl.data.stores import Store
 from sparkdl.errors import DataError
 
 
@@ -43,9 +43,9 @@ class Feed:
 
     def __init__(
         self,
-        inputs: Sequence[Column],
-        targets: Sequence[Column],
-        weight: Column | None,
+        inputs: Sequence[Store],
+        targets: Sequence[Store],
+        weight: Store | None,
         hashes: NDArray[np.int64],
         *,
         shards: int = SHARDS,
@@ -81,6 +81,11 @@ class Feed:
         targets = tuple(column.take(index) for column in self.targets)
         target = targets if len(targets) > 1 else targets[0] if targets else None
         return Rows(inputs, target, None if self.weight is None else self.weight.take(index))
+
+    def target(self, places: NDArray[np.int64]) -> Any:
+        """The targets of the rows at ``places`` (this task's rows in order), without their inputs."""
+        targets = tuple(column.take(self._order[places]) for column in self.targets)
+        return targets if len(targets) > 1 else targets[0] if targets else None
 
     def _settle_ties(self, hashes: NDArray[np.int64]) -> None:
         """Order rows of equal hash by a digest of their content, so that only equal rows are interchangeable."""

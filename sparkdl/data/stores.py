@@ -1,39 +1,56 @@
 """Stored columns of a feed: what is kept per row, and how rows are taken out for a batch.
 
-    len(column)                  rows
-    column.take(index)           the rows of ``index`` as a fresh array (k, ...), C order
-    column.fold(hashes)          fold every row's canonical content into ``hashes`` (see ``rowhash``)
-    column.content(i) -> bytes   content of one row, to order different rows of equal hash
+    len(store)                  rows
+    store.row_shape             shape of one row; None for strings of bytes
+    store.take(index)           the rows of ``index`` as a fresh array (k, ...), C order
+    store.fold(hashes)          fold every row's canonical content into ``hashes`` (see ``rowhash``)
+    store.content(i) -> bytes   content of one row, to order different rows of equal hash
 """
 
 from __future__ import annotations
 
+import mmap
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-class Column(Protocol):
+class Store(Protocol):
     """Rows of one input, target or weight."""
 
     def __len__(self) -> int: ...
+    @property
+    def row_shape(self) -> tuple[int, ...] | None: ...
     def take(self, index: NDArray[np.int64]) -> NDArray: ...
     def fold(self, hashes: NDArray[np.int64]) -> None: ...
     def content(self, row: int) -> bytes: ...
 
 
 class Dense:
-    """An array (n, ...), possibly mapped from a file."""
+    """An array (n, ...), possibly mapped from a file: then its pages are given back after every ``window`` bytes."""
 
-    def __init__(self, values: NDArray) -> None:
+    _AROUND = 1 << 16  # bytes that the system may map around each row that is touched
+
+    def __init__(self, values: NDArray, mapping: mmap.mmap | None = None, window: int = 1 << 26) -> None:
         self.values = np.ascontiguousarray(values)
+        self._mapping, self._window, self._touched = mapping, window, 0
 
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        return self.values.shape[1:]
+
     def take(self, index: NDArray[np.int64]) -> NDArray:
-        return self.values.take(index, axis=0)
+        taken = self.values.take(index, axis=0)
+        if self._mapping is not None:
+            self._touched += taken.nbytes + len(index) * self._AROUND
+            if self._touched > self._window:
+                self._mapping.madvise(mmap.MADV_DONTNEED)
+                self._touched = 0
+        return taken
 
     def fold(self, hashes: NDArray[np.int64]) -> None:
         from sparkdl.data import rowhash
@@ -64,6 +81,10 @@ class Sparse:
 
     def __len__(self) -> int:
         return len(self.indptr) - 1
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        return (self.width,)
 
     def take(self, index: NDArray[np.int64]) -> NDArray:
         starts, lengths = self.indptr[index], self.indptr[index + 1] - self.indptr[index]
@@ -101,6 +122,10 @@ class Strings:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    @property
+    def row_shape(self) -> tuple[int, ...] | None:
+        return None
 
     def take(self, index: NDArray[np.int64]) -> NDArray:
         items = np.empty(len(index), object)

@@ -1,0 +1,142 @@
+"""Columns that grow row by row within a memory budget; what exceeds it goes to files that are mapped back read-only.
+
+    budget = Budget(limit_bytes, folder)
+    column = Growing(budget, dtype, row_shape)
+    column.append(chunk)                         (k, *row_shape)
+    array, mapping = column.finish()             mapping: None where the rows stayed in memory
+
+When the columns of a budget together pass its limit, the largest one moves to a file, and so on. Files are readable by
+their owner only and have no name, so that nothing is left behind however the process ends. In memory a column doubles
+by remapping its pages, which copies nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+import tempfile
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FIRST = 1 << 20  # bytes
+
+
+def local_folder() -> str:
+    """Where a Spark task may write: the first of Spark's local dirs that can be written, else the temporary folder."""
+    for variable in ("SPARK_LOCAL_DIRS", "SPARK_EXECUTOR_DIRS", "LOCAL_DIRS"):
+        for folder in os.environ.get(variable, "").replace(os.pathsep, ",").split(","):
+            if folder and os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK):
+                return folder
+    return tempfile.gettempdir()
+
+
+def default_budget(tasks_here: int = 1) -> int:
+    """Bytes of rows that one task keeps in memory: 40 % of what the machine or container has free, shared by tasks."""
+    free = [os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    if os.path.exists("/proc/meminfo"):
+        with open("/proc/meminfo") as lines:
+            free = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")] or free
+    limit, usage = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"
+    if os.path.exists(limit) and os.path.exists(usage):
+        with open(limit) as most, open(usage) as now:
+            most_bytes, now_bytes = most.read().strip(), int(now.read())
+        if most_bytes != "max":
+            free.append(max(int(most_bytes) - now_bytes, 0))
+    return max(int(0.4 * min(free)) // max(tasks_here, 1), 64 << 20)
+
+
+class Budget:
+    """Bytes that growing columns may hold in memory together."""
+
+    def __init__(self, limit: int, folder: str | None = None) -> None:
+        self.limit, self.folder = int(limit), folder or local_folder()
+        self.columns: list[Growing] = []
+
+    @property
+    def held(self) -> int:
+        """Bytes of rows in memory now."""
+        return sum(column.nbytes for column in self.columns if column.file is None)
+
+    @property
+    def spilled(self) -> int:
+        """Bytes of rows in files now."""
+        return sum(column.nbytes for column in self.columns if column.file is not None)
+
+    def keep(self) -> None:
+        """Move the largest columns to files until the rest fits."""
+        while self.held > self.limit:
+            max((column for column in self.columns if column.file is None), key=lambda column: column.nbytes).spill()
+
+
+class Growing:
+    """Rows of one dtype and shape, appended chunk by chunk; see the module's docstring."""
+
+    def __init__(self, budget: Budget, dtype: Any, row_shape: tuple[int, ...] = ()) -> None:
+        self.budget, self.dtype, self.row_shape = budget, np.dtype(dtype), tuple(row_shape)
+        self.nbytes = 0
+        self.file: int | None = None
+        self._memory: mmap.mmap | None = None
+        budget.columns.append(self)
+
+    def append(self, chunk: NDArray) -> None:
+        """Add rows (k, *row_shape), converted to the column's dtype."""
+        chunk = np.ascontiguousarray(chunk, self.dtype)
+        if not chunk.nbytes:
+            return
+        if self.file is not None:
+            self._write(memoryview(chunk).cast("B"))
+        else:
+            memory = self._room(self.nbytes + chunk.nbytes)
+            memory[self.nbytes : self.nbytes + chunk.nbytes] = memoryview(chunk).cast("B")
+        self.nbytes += chunk.nbytes
+        if self.file is None:
+            self.budget.keep()
+
+    def spill(self) -> None:
+        """Move what is in memory to a file; later chunks go there too."""
+        try:
+            self.file, path = tempfile.mkstemp(prefix="sparkdl-rows-", dir=self.budget.folder)
+            os.unlink(path)
+        except OSError as error:
+            error.add_note(f"Rows beyond the memory budget ({self.budget.limit:,} bytes) go to {self.budget.folder}.")
+            raise
+        if self._memory is not None:
+            with memoryview(self._memory) as view:
+                self._write(view[: self.nbytes])
+            self._memory.close()
+            self._memory = None
+
+    def finish(self) -> tuple[NDArray, mmap.mmap | None]:
+        """All rows as one array, read-only where it is mapped from a file; the column can grow no more."""
+        rows = self.nbytes // max(self.dtype.itemsize * math.prod(self.row_shape), 1)
+        if not self.nbytes:
+            return np.empty((rows, *self.row_shape), self.dtype), None
+        mapping = None
+        if self.file is not None:
+            mapping = mmap.mmap(self.file, self.nbytes, access=mmap.ACCESS_READ)
+            mapping.madvise(mmap.MADV_RANDOM)
+            os.close(self.file)
+        array = np.frombuffer(mapping or self._memory, self.dtype, self.nbytes // self.dtype.itemsize)
+        return array.reshape(rows, *self.row_shape), mapping
+
+    def _room(self, size: int) -> mmap.mmap:
+        if self._memory is None:
+            room = max(_FIRST, 1 << (size - 1).bit_length())
+            self._memory = mmap.mmap(-1, room, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        elif len(self._memory) < size:
+            self._memory.resize(1 << (size - 1).bit_length())
+        return self._memory
+
+    def _write(self, data: memoryview) -> None:
+        try:
+            while len(data):
+                data = data[os.write(self.file, data) :]
+        except OSError as error:
+            error.add_note(
+                f"Rows beyond the memory budget ({self.budget.limit:,} bytes) go to {self.budget.folder}: make room "
+                "there, point spark.local.dir to a larger disk, or raise the budget."
+            )
+            raise
