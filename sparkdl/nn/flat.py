@@ -30,8 +30,8 @@ def aligned(size: int, dtype: np.dtype) -> np.ndarray:
 class Flat:
     """Moves a model's parameters, gradients and buffers into flat vectors; the model's arrays become views of them.
 
-    ``weights`` (size,) holds trainable parameters first (``trainable`` elements), frozen ones behind; ``grads``
-    (rows, trainable) has a row per subtree of virtual shards; ``buffers`` is float64, one value per element.
+    ``weights`` (trainable,) holds what is trained; frozen parameters lie elsewhere and never travel. ``grads`` (rows,
+    trainable) has a row per subtree of virtual shards. Between parameters there are zeros up to the next cache line.
     """
 
     def __init__(self, model: Module, rows: int = 1) -> None:
@@ -47,33 +47,36 @@ class Flat:
                     at += -(-p.size // ALIGN) * ALIGN
             if wanted:
                 self.trainable = at
-        self.weights = aligned(at, self.dtype)
-        parameters = dict(named)
-        for segment in (*self.segments, *self.frozen):
-            p = parameters[segment.name]
-            view = self.weights[segment.start : segment.stop].reshape(p.data.shape)
-            view[...] = p.data
-            p.data = view
-        self.set_rows(rows)
+        self._parameters = dict(named)
+        self.move(aligned(self.trainable, self.dtype), aligned(rows * self.trainable, self.dtype).reshape(rows, -1))
+        self._rest = aligned(at - self.trainable, self.dtype)
+        for segment in self.frozen:
+            self._place(segment, self._rest[segment.start - self.trainable : segment.stop - self.trainable])
 
-    def set_rows(self, rows: int, memory: np.ndarray | None = None) -> None:
-        """Makes the gradient vectors: ``rows`` of them, in ``memory`` if it is given."""
-        self.grads = aligned(rows * self.trainable, self.dtype).reshape(rows, -1) if memory is None else memory
+    def _place(self, segment: Segment, memory: np.ndarray) -> None:
+        p = self._parameters[segment.name]
+        view = memory.reshape(p.data.shape)
+        view[...] = p.data
+        p.data = view
+
+    def move(self, weights: np.ndarray, grads: np.ndarray) -> None:
+        """Puts the trainable weights and their gradients into other memory: ``(trainable,)`` and ``(rows, trainable)``."""
+        self.weights, self.grads = weights, grads
         self.by_parameter: dict[int, np.ndarray] = {}
-        parameters = dict(self.model.named_parameters())
         for segment in self.segments:
-            p = parameters[segment.name]
-            self.by_parameter[id(p)] = self.grads[:, segment.start : segment.stop].reshape(rows, *p.data.shape)
+            self._place(segment, weights[segment.start : segment.stop])
+            p = self._parameters[segment.name]
+            self.by_parameter[id(p)] = grads[:, segment.start : segment.stop].reshape(len(grads), *p.data.shape)
             p.grad, p.touched = self.by_parameter[id(p)][0], False
 
     def clear(self) -> None:
         """Starts a new step: the next gradient of each parameter overwrites the old one."""
-        for p in self.model.parameters():
+        for p in self._parameters.values():
             p.touched = False
 
     def settle(self) -> None:
         """After a backward: zero gradients for parameters that got none."""
-        for p in self.model.parameters():
+        for p in self._parameters.values():
             if p.trainable and not p.touched:
                 self.by_parameter[id(p)].fill(0)
 

@@ -1,0 +1,25 @@
+"""Groups of layers that one fused layer does better: which, and by what.
+
+A row is a chain of layer classes, each reading only what the one before it made, and the fused layer as
+``module:Class``. ``Class.of(*layers)`` makes it, or returns None where these layers do not fit. The first row that
+fits wins, so longer chains stand first.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+TABLE: list[tuple[tuple[str, ...], str]] = []
+
+
+def fused(layers: list[Any]) -> tuple[Any, int] | None:
+    """The fused layer for the start of a chain of layers, and how many of them it stands for."""
+    names = [type(layer).__name__ if type(layer).__module__.startswith("sparkdl.nn.") else "" for layer in layers]
+    for chain, where in TABLE:
+        if tuple(names[: len(chain)]) == chain:
+            module, _, name = where.partition(":")
+            made = getattr(importlib.import_module(f"sparkdl.nn.fusion.{module}"), name).of(*layers[: len(chain)])
+            if made is not None:
+                return made, len(chain)
+    return None

@@ -1,0 +1,67 @@
+"""Plan: a program made faster before it runs."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from sparkdl.nn.context import Run
+from sparkdl.nn.fusion import fused
+from sparkdl.nn.graph import program_of
+from sparkdl.nn.module import Module
+from sparkdl.nn.program import Pass, Program, Step
+
+
+def rewrite(program: Program) -> Program:
+    """The program with chains of layers replaced by fused layers; values that leave the graph are never fused away."""
+    readers: dict[int, list[Step]] = {}
+    for step in program.steps:
+        for i in step.inputs:
+            readers.setdefault(i, []).append(step)
+    new = Program.__new__(Program)
+    new.__dict__.update(program.__dict__)
+    new.steps = []
+    done: set[int] = set()
+    for step in program.steps:
+        if id(step) in done:
+            continue
+        chain = [step]
+        while (
+            len(chain[-1].outputs) == 1
+            and chain[-1].outputs[0] not in program.outputs
+            and len(readers.get(chain[-1].outputs[0], ())) == 1
+            and len(readers[chain[-1].outputs[0]][0].inputs) == 1
+        ):
+            chain.append(readers[chain[-1].outputs[0]][0])
+        found = fused([each.layer for each in chain])
+        if found is None:
+            new.steps.append(Step(step.layer, step.inputs, step.outputs, step.name, step.key))
+            continue
+        layer, length = found
+        name = "+".join(each.name for each in chain[:length])
+        new.steps.append(Step(layer, step.inputs, chain[length - 1].outputs, name, step.key))
+        done.update(id(each) for each in chain[:length])
+    new._liveness()
+    return new
+
+
+class Planned:
+    """Runs a model by its rewritten program; ``SPARKDL_UNPLANNED=1`` (for finding faults) runs it as it was traced."""
+
+    def __init__(self, model: Module) -> None:
+        self.model = model
+        self.programs: dict[int, tuple[Program, Program]] = {}
+
+    def program(self, inputs: Any) -> Program:
+        traced = program_of(self.model, inputs)
+        if os.environ.get("SPARKDL_UNPLANNED") == "1":
+            return traced
+        if id(traced) not in self.programs:
+            self.programs[id(traced)] = (traced, rewrite(traced))
+        return self.programs[id(traced)][1]
+
+    def forward(self, inputs: tuple[np.ndarray, ...], run: Run) -> Pass:
+        """A forward whose ``backward`` computes no gradient of the inputs."""
+        return Pass(self.program(inputs), list(inputs), run, self.model.dtype, input_grad=False)

@@ -1,0 +1,55 @@
+"""The progress bar: one line on the terminal while training runs, one line per finished epoch."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, TextIO
+
+from sparkdl.optim.progress import Progress
+
+
+class Bar:
+    """``update(progress, figures)`` draws; figures with ``steps`` are mid-epoch, others an epoch's results."""
+
+    def __init__(self, show: bool = True, out: TextIO | None = None) -> None:
+        self.show, self.out = show, out or sys.stderr
+        self.live = bool(getattr(self.out, "isatty", lambda: False)())
+        self.began, self.samples = time.perf_counter(), 0
+        self.width = 0
+
+    def update(self, progress: Progress, figures: dict[str, Any]) -> None:
+        if not self.show:
+            return
+        if "steps" in figures:
+            if self.live:
+                self._line(self._running(progress, figures), end="\r")
+            return
+        shown = "  ".join(
+            f"{name} {value:.4g}" for name, value in figures.items() if isinstance(value, float) and name != "seconds"
+        )
+        rate = figures["samples"] / max(figures.get("seconds", 0.0), 1e-9)
+        self._line(f"epoch {figures['epoch']:>3}  {shown}  {rate:,.0f} samples/s  {figures['seconds']:.1f} s", end="\n")
+
+    def _running(self, progress: Progress, figures: dict[str, Any]) -> str:
+        part = figures["step"] / figures["steps"]
+        spent = time.perf_counter() - self.began
+        rate = progress.samples / max(spent, 1e-9)
+        done = int(24 * part)
+        return (
+            f"epoch {progress.epoch + 1:>3} [{'=' * done}{' ' * (24 - done)}] {part:4.0%}  "
+            f"loss {progress.loss:.4g}  {rate:,.0f} samples/s"
+        )
+
+    def _line(self, text: str, end: str) -> None:
+        self.out.write(text.ljust(self.width) + end)
+        self.out.flush()
+        self.width = len(text) if end == "\r" else 0
+
+    def __enter__(self) -> Bar:
+        self.began = time.perf_counter()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.show and self.width:
+            self._line("", end="\r")

@@ -1,0 +1,35 @@
+"""What is to be trained, and how: all that a task needs to know, in one plain object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sparkdl.nn.losses.loss import Loss
+from sparkdl.nn.module import Module
+from sparkdl.optim.progress import Progress
+
+
+@dataclass
+class Job:
+    """One training run.
+
+    ``batch_size`` is global; ``end`` says when to stop, ``validate`` when to look at the validation data;
+    ``shards`` is V, the number of virtual shards; ``report_every`` is the least time in seconds between two reports.
+    """
+
+    model: Module
+    loss: Loss
+    rule: Any
+    batch_size: int
+    end: Callable[[Progress], bool]
+    validate: Callable[[Progress], bool]
+    metrics: tuple[Any, ...] = ()
+    seed: int = 0
+    shards: int = 8
+    shuffle: bool = True
+    clip: Any = None
+    codec: str = "none"
+    report_every: float = 0.2
+    start: Progress = field(default_factory=Progress)

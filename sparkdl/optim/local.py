@@ -1,0 +1,42 @@
+"""Training on arrays: the same loop, a team of one, in this process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sparkdl.data.arrays import ArrayFeed
+from sparkdl.errors import DataError
+from sparkdl.optim.bar import Bar
+from sparkdl.optim.check import check_feed
+from sparkdl.optim.evaluate import figures, shard_by_shard
+from sparkdl.optim.history import History
+from sparkdl.optim.job import Job
+from sparkdl.optim.loop import Loop
+from sparkdl.optim.exchange.local import Local
+from sparkdl.optim.exchange.member import Member
+
+
+def feed_of(job: Job, data: Any, order_by: Any = None) -> ArrayFeed:
+    """A feed of ``(x, y)`` or ``(x, y, weight)``."""
+    if not isinstance(data, tuple | list) or not 2 <= len(data) <= 3:
+        raise DataError(f"arrays come as (x, y) or (x, y, weight); got {type(data).__name__}.")
+    return ArrayFeed(
+        *data, dtype=job.model.dtype, shards=job.shards, order_by=order_by, shuffle=job.shuffle
+    )
+
+
+def fit_arrays(job: Job, data: Any, validation: Any, order_by: Any, show: bool) -> History:
+    """Trains ``job.model`` in place."""
+    feed = feed_of(job, data, order_by)
+    check_feed(job.model, job.loss, feed)
+    with Bar(show) as bar:
+        held_out = None if validation is None else feed_of(job, validation)
+        loop = Loop(job, feed, Local(), Member(shards=job.shards), validation=held_out, report=bar.update)
+        done = loop.run()
+    return History(done.history)
+
+
+def evaluate_arrays(job: Job, data: Any) -> dict[str, Any]:
+    """The metrics over arrays."""
+    feed = feed_of(job, data)
+    return figures(shard_by_shard(job.model, feed, job.metrics), job.metrics, job.shards)

@@ -1,0 +1,143 @@
+"""Trainer: the face of training, the same for arrays and for Spark DataFrames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from sparkdl.nn.losses.loss import Loss
+from sparkdl.nn.module import Module
+from sparkdl.optim.history import History
+from sparkdl.optim.job import Job
+from sparkdl.optim.progress import Progress
+
+SHARDS = 8
+
+
+class Trainer:
+    """Trains ``model`` to make ``loss`` small with the update rule ``optimizer``.
+
+    batch_size   samples per step over all tasks; any number >= 1 (the epoch's last batch has what is left)
+    max_epochs   shorthand for ``end=optim.max_epoch(n)``
+    end          trigger: when to stop
+    validate     trigger: when to look at the validation data (default: after every epoch)
+    seed         of shuffling and of all random layers
+    shards       virtual shards V; the result depends on it, and at most V tasks can work
+    shuffle      False keeps the rows in the order in which they come; a DataFrame then gives the same result only
+                 if its partitions do not change
+    clip         a clipping of gradients, as optim.ClipNorm(5.0)
+    codec        how gradients and weights travel between executors: "none", "fp16", "bf16"
+    tasks        how many Spark tasks train together (default: the free slots, at most V)
+    progress     whether to show a progress bar
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        loss: Loss,
+        optimizer: Any,
+        *,
+        batch_size: int = 32,
+        max_epochs: int | None = None,
+        end: Callable[[Progress], bool] | None = None,
+        validate: Callable[[Progress], bool] | None = None,
+        seed: int = 0,
+        shards: int = SHARDS,
+        shuffle: bool = True,
+        clip: Any = None,
+        codec: str = "none",
+        tasks: int | None = None,
+        progress: bool = True,
+    ) -> None:
+        from sparkdl.optim import triggers
+
+        if not isinstance(model, Module):
+            raise TypeError(f"Trainer: model must be a sparkdl.nn.Module, got {type(model).__name__}.")
+        for name, value in (("batch_size", batch_size), ("shards", shards), ("tasks", tasks), ("max_epochs", max_epochs)):
+            if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
+                raise ValueError(f"Trainer: {name} must be a whole number >= 1, got {value!r}.")
+        if max_epochs is not None and end is not None:
+            raise ValueError("Trainer: give max_epochs or end, not both; end=optim.max_epoch(5) | ... combines them.")
+        if tasks is not None and tasks > shards:
+            raise ValueError(f"Trainer: {tasks} tasks need at least as many virtual shards; give shards={tasks}.")
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.batch_size, self.seed, self.shards, self.shuffle = batch_size, seed, shards, shuffle
+        self.end = end or triggers.max_epoch(1 if max_epochs is None else max_epochs)
+        self.validate = validate or triggers.every_epoch()
+        self.clip, self.codec, self.tasks, self.progress = clip, codec, tasks, progress
+        self.history = History([])
+        self._columns: dict[str, Any] = {}
+
+    def fit(
+        self,
+        data: Any,
+        *,
+        features: Any = None,
+        label: Any = None,
+        weight: Any = None,
+        order_by: Any = None,
+        validation: Any = None,
+        metrics: Sequence[Any] = (),
+    ) -> History:
+        """Trains on ``data`` and returns the history; the trained weights are in ``self.model``.
+
+        data        ``(x, y)`` or ``(x, y, weight)`` arrays: trained here, without Spark or Java. Or a Spark DataFrame:
+                    trained by its session's executors
+        features, label, weight   the DataFrame's columns (a name, a list of names for several inputs; for binary
+                    columns ``{"image": (28, 28)}`` name and shape)
+        order_by    columns that put the rows in order, in place of a hash of their content
+        validation  data of the same kind, looked at whenever ``validate`` fires
+        metrics     what to compute on it (default: the mean loss)
+        """
+        job = self.job(metrics)
+        if is_dataframe(data):
+            from sparkdl.optim.cluster.fit import fit_frame
+
+            columns = {"features": features, "label": label, "weight": weight, "order_by": order_by}
+            self._columns, self.history = columns, fit_frame(job, data, columns, validation, self.tasks, self.progress)
+        else:
+            from sparkdl.optim.local import fit_arrays
+
+            self.history = fit_arrays(job, data, validation, order_by, self.progress)
+        return self.history
+
+    def evaluate(
+        self, data: Any, *, features: Any = None, label: Any = None, weight: Any = None, metrics: Sequence[Any] = ()
+    ) -> dict[str, Any]:
+        """``{metric name: value}`` over ``data``, in the order of ``metrics``; columns default to those of ``fit``."""
+        job = self.job(metrics)
+        if is_dataframe(data):
+            from sparkdl.optim.cluster.fit import evaluate_frame
+
+            given = {"features": features, "label": label, "weight": weight}
+            columns = {k: self._columns.get(k) if v is None else v for k, v in given.items()}
+            return evaluate_frame(job, data, columns, self.tasks)
+        from sparkdl.optim.local import evaluate_arrays
+
+        return evaluate_arrays(job, data)
+
+    def job(self, metrics: Sequence[Any]) -> Job:
+        """This trainer's settings as the loop takes them."""
+        from sparkdl.optim.metrics import Loss as LossMetric
+
+        return Job(
+            model=self.model,
+            loss=self.loss,
+            rule=self.optimizer,
+            batch_size=int(self.batch_size),
+            end=self.end,
+            validate=self.validate,
+            metrics=tuple(m.of(self.loss) if isinstance(m, LossMetric) else m for m in metrics or (LossMetric(),)),
+            seed=int(self.seed),
+            shards=int(self.shards),
+            shuffle=self.shuffle,
+            clip=self.clip,
+            codec=self.codec,
+        )
+
+
+def is_dataframe(data: Any) -> bool:
+    """Whether ``data`` is a Spark DataFrame, classic or Connect, without importing pyspark."""
+    return any(cls.__module__.startswith("pyspark.sql") and cls.__name__ == "DataFrame" for cls in type(data).__mro__)
