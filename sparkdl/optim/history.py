@@ -1,10 +1,59 @@
-"""Reading the history of a run: what triggers and plateau schedules share."""
+"""The history of a run, one line of figures per epoch; and reading it, as triggers and plateau schedules do."""
 
 from __future__ import annotations
 
+import csv
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+
+class History(Sequence[Mapping[str, Any]]):
+    """A list of dicts, one per epoch: ``epoch, iteration, loss, samples, seconds, lr`` and the validation figures.
+
+    ``history["loss"]`` is the column of that name. ``costs`` says where time went, per worker; ``visits`` how often
+    the rows of the last epoch were used.
+    """
+
+    def __init__(self, epochs: Sequence[Mapping[str, Any]], costs: Any = None, visits: Any = None) -> None:
+        self.epochs = [dict(epoch) for epoch in epochs]
+        self.costs, self.visits = costs, visits
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            return [epoch.get(key) for epoch in self.epochs]
+        return self.epochs[key]
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        return iter(self.epochs)
+
+    @property
+    def names(self) -> list[str]:
+        """All columns, in order of first appearance."""
+        return list(dict.fromkeys(name for epoch in self.epochs for name in epoch))
+
+    def to_pandas(self) -> Any:
+        """The history as a pandas DataFrame."""
+        import pandas
+
+        return pandas.DataFrame(self.epochs, columns=self.names)
+
+    def to_json(self, path: str | Path) -> None:
+        Path(path).write_text(json.dumps(self.epochs, indent=1))
+
+    def to_csv(self, path: str | Path) -> None:
+        with open(path, "w", newline="") as file:
+            writer = csv.DictWriter(file, self.names)
+            writer.writeheader()
+            writer.writerows(self.epochs)
+
+    def __repr__(self) -> str:
+        return f"History({self.epochs!r})"
 
 
 def figures(history: Sequence[Mapping[str, Any]], monitor: str) -> list[tuple[int, float]]:
