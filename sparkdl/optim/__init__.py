@@ -5,6 +5,8 @@ from sparkdl._lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "trainer": ["Trainer"],
+        "history": ["History"],
         "progress": ["Progress"],
         "config": ["from_config"],
         # update rules

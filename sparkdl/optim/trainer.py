@@ -120,7 +120,7 @@ class Trainer:
 
     def job(self, metrics: Sequence[Any]) -> Job:
         """This trainer's settings as the loop takes them."""
-        from sparkdl.optim.metrics import Loss as LossMetric
+        from sparkdl.optim.metrics.loss import Loss as LossMetric
 
         return Job(
             model=self.model,
