@@ -30,7 +30,7 @@ class Run:
     first: int = 0
     shards: int = 1
     merge_tasks: Callable[[np.ndarray], np.ndarray] | None = None
-    grads: dict[int, np.ndarray] | None = None  # id(parameter) -> (subtrees, *data.shape); None: the parameter's own grad
+    grads: dict[int, np.ndarray] | None = None  # id(parameter) -> (subtrees, *data.shape); None: parameter.grad
     shared: frozenset[int] = frozenset()  # ids of parameters that several uses add to: summed per leaf first
     leaf_sums: dict[int, tuple[Parameter, np.ndarray]] = field(default_factory=dict)
     penalty: Any = None  # per leaf, what layers add to the loss (activity penalties)
@@ -123,7 +123,7 @@ class Context:
         self.run.penalty = sums if self.run.penalty is None else self.run.penalty + sums
 
     def grad(self, parameter: Parameter, write: Callable[[np.ndarray, slice], Any]) -> None:
-        """Adds to the parameter's gradient: ``write(out, rows)`` fills ``out`` (data layout) with the gradient of ``rows``.
+        """Adds to the parameter's gradient; ``write(out, rows)`` fills ``out`` (data layout) with that of ``rows``.
 
         It is called once per leaf, and the results are added up along the tree.
         """
@@ -144,7 +144,7 @@ class Context:
         parameter.touched = True
 
     def grad_leaves(self, parameter: Parameter, leaves: np.ndarray) -> None:
-        """Adds to the parameter's gradient what kernels computed for all leaves at once: ``leaves`` (leaves, *data.shape)."""
+        """Adds to the parameter's gradient what a kernel computed for all leaves at once, ``(leaves, *data.shape)``."""
 
         def copy(out: np.ndarray, rows: slice) -> None:
             out[...] = leaves[self._leaf_of(rows)]

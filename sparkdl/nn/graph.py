@@ -52,7 +52,7 @@ class Graph(Module):
         return outputs[0] if len(outputs) == 1 else outputs
 
     def describe(self) -> dict[str, Any]:
-        """The structure as plain data: inputs, calls ``[module name, numbers of the values read, call name]``, outputs."""
+        """The structure as plain data: inputs, calls ``[module, numbers of the values read, name]``, outputs."""
         number = {id(node): i for i, node in enumerate(self.inputs)}
         name_of = {id(module): name for name, module in self._modules.items()}
         calls = []

@@ -19,8 +19,8 @@ class Module:
     """Holds parameters, buffers, sub-modules and hyper-parameters, found by attribute assignment.
 
     A container defines ``forward(*xs)`` in terms of its sub-modules and operators. ``module(x)`` runs it on arrays
-    and returns arrays; ``module.backward(dy)`` after a call in training mode returns the gradient of the input and adds to the parameters'
-    gradients. A module made of modules is traced once: its ``forward`` runs on symbolic nodes.
+    and returns arrays; ``module.backward(dy)`` after a call in training mode returns the gradient of the input and
+    adds to the parameters' gradients. A module made of modules is traced once: its ``forward`` runs on symbolic nodes.
     """
 
     training: bool
@@ -51,7 +51,7 @@ class Module:
     # -- attributes ------------------------------------------------------------------------------------------------
     def __setattr__(self, name: str, value: Any) -> None:
         for table in (self._parameters, self._buffers, self._modules):
-            if name in table and not (table is self._buffers and isinstance(value, np.ndarray)):
+            if name in table and (table is not self._buffers or value is None or isinstance(value, Module | Parameter)):
                 del table[name]
         if isinstance(value, Parameter):
             self._parameters[name] = value
@@ -127,7 +127,7 @@ class Module:
         for name in path.split("."):
             if name not in module._modules:
                 known = ", ".join(module._modules) or "none"
-                raise KeyError(f"{type(module).__name__} has no sub-module {name!r} (of path {path!r}); it has: {known}.")
+                raise KeyError(f"{type(module).__name__} has no sub-module {name!r} (path {path!r}); it has: {known}.")
             module = module._modules[name]
         return module
 
@@ -218,7 +218,7 @@ class Module:
         return call_backward(self, dy)
 
     def predict(self, x: Any, batch_size: int = 256) -> Any:
-        """The outputs for ``x`` (an array, or a tuple, list or dict of arrays) in eval mode, computed ``batch_size`` rows at a time."""
+        """The outputs in eval mode for ``x`` (an array; a tuple, list or dict of them), ``batch_size`` rows a time."""
         from sparkdl.nn.predict import predict
 
         return predict(self, x, batch_size)
@@ -272,9 +272,8 @@ class Module:
     def __setstate__(self, state: dict[str, Any]) -> None:
         for key, value in state.items():
             object.__setattr__(self, key, value)
-        for key, table in (("_buffers", self._buffers),):
-            for name, array in table.items():
-                object.__setattr__(self, name, array)
+        for name, array in self._buffers.items():  # pickling made two of what is one
+            object.__setattr__(self, name, array)
         self._forget()
 
     # -- showing ---------------------------------------------------------------------------------------------------
@@ -318,6 +317,16 @@ def _for_arrays_too(function: Callable[..., Any], on_arrays: Callable[..., Any])
     return either
 
 
+def _in_floats(forward: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(forward)
+    def with_floats(self: Layer, *xs: Any, ctx: Any) -> Any:
+        if not self.integers:
+            xs = tuple(x.astype(ctx.dtype) if x.dtype.kind in "iub" else x for x in xs)
+        return forward(self, *xs, ctx=ctx)
+
+    return with_floats
+
+
 def _same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and bool(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b)
 
@@ -326,10 +335,17 @@ class Layer(Module):
     """A leaf: ``forward(*xs, ctx=...)`` computes the output, ``backward(*dys, ctx=...)`` the gradients of the inputs.
 
     What one use needs lives in its ``ctx``, never on the layer, so that one layer can stand in several places and
-    serve several threads. ``outputs`` says how many arrays ``forward`` returns.
+    serve several threads. ``outputs`` says how many arrays ``forward`` returns. Arrays of whole numbers come as floats,
+    unless the layer sets ``integers``.
     """
 
     outputs = 1
+    integers = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if "forward" in cls.__dict__:
+            cls.forward = _in_floats(cls.__dict__["forward"])  # type: ignore[method-assign]
+        super().__init_subclass__(**kwargs)
 
     def forward(self, *xs: Any, ctx: Any) -> Any:  # type: ignore[override]
         raise TypeError(f"{type(self).__name__} defines no forward(x, ctx).")

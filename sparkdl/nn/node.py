@@ -50,7 +50,7 @@ class Node:
         """The value for a batch of one sample of zeros."""
         if self._example is None:
             if self.call is None:
-                raise TraceError(f"the shape of input {self.name!r} is not known; give it: nn.Input(shape=(3, 32, 32)).")
+                raise TraceError(f"the shape of input {self.name!r} is unknown; give it: nn.Input(shape=(3, 32, 32)).")
             from sparkdl.nn.program import run_once
 
             outputs = run_once(self.call.layer, tuple(node.example() for node in self.call.inputs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -75,11 +76,10 @@ class Program:
         """Runs all steps; the pass holds the outputs and, in training, what backward needs."""
         return Pass(self, xs, run, dtype)
 
-    def wants(self, input_grad: bool) -> list[tuple[bool, ...]]:
+    def wants(self, input_grad: bool | Sequence[bool]) -> list[tuple[bool, ...]]:
         """Per step, which inputs need a gradient: those that depend on a trainable parameter (or on an input)."""
         needed = [False] * self.size
-        for i in self.inputs:
-            needed[i] = input_grad
+        needed[: len(self.inputs)] = [input_grad] * len(self.inputs) if isinstance(input_grad, bool) else input_grad
         result = []
         for step in self.steps:
             needs = tuple(needed[i] for i in step.inputs)
@@ -102,7 +102,7 @@ class Pass:
         values: list[Any] = [None] * program.size
         values[: len(xs)] = xs
         self.shapes = [x.shape for x in xs]
-        wants = program.wants(input_grad)
+        wants = program.wants([input_grad and x.dtype.kind == "f" for x in xs])
         for step, needs in zip(program.steps, wants, strict=True):
             layer = step.layer
             ctx = Context(run, step.key, run.training and layer.training, needs, dtype)
@@ -190,7 +190,7 @@ def _order(outputs: list[Node], known: dict[int, int]) -> list[Call]:
 
     for output in outputs:
         if not isinstance(output, Node):
-            raise ShapeError(f"a graph's outputs are nodes, got {type(output).__name__}; call modules on nn.Input nodes.")
+            raise ShapeError(f"a graph's outputs are nodes, got {type(output).__name__}; call modules on nn.Input().")
         push(output)
         while stack:
             call, i = stack.pop()

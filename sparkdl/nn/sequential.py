@@ -9,7 +9,7 @@ from sparkdl.nn.module import Module
 
 
 class Sequential(Module):
-    """The modules one after another: ``nn.Sequential(nn.Linear(4, 3), nn.Tanh())``, or by name: ``nn.Sequential(fc=nn.Linear(4, 3))``."""
+    """The modules one after another: ``nn.Sequential(nn.Linear(4, 3), nn.Tanh())``; or ``nn.Sequential(fc=...)``."""
 
     def __init__(self, *modules: Module, **named: Module) -> None:
         super().__init__()

@@ -15,6 +15,8 @@ class Concat(Layer):
     output  sizes along ``dim`` added up
     """
 
+    integers = True
+
     def __init__(self, dim: int = 1) -> None:
         super().__init__()
         if dim == 0:
@@ -23,8 +25,9 @@ class Concat(Layer):
 
     def forward(self, *xs, ctx):
         axis = self.dim % xs[0].ndim
+        rests = {(*x.shape[:axis], *x.shape[axis + 1 :]) for x in xs}
         for x in xs:
-            if x.ndim != xs[0].ndim or any(i != axis and a != b for i, (a, b) in enumerate(zip(x.shape, xs[0].shape, strict=True))):
+            if x.ndim != xs[0].ndim or len(rests) > 1:
                 raise ShapeError(f"{self!r}: shapes {[x.shape for x in xs]} differ elsewhere than along axis {axis}.")
         sizes = [x.shape[axis] for x in xs]
         ctx.save(axis, sizes)

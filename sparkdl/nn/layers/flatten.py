@@ -7,13 +7,15 @@ from sparkdl.nn.module import Layer
 
 
 class Flatten(Layer):
-    """Axes ``start_dim`` to ``end_dim`` become one, in row-major order of the *shape* (channels before height and width).
+    """Axes ``start_dim`` to ``end_dim`` become one, in row-major order of the *shape* (channels before places).
 
     Shapes
     ------
     input   (batch, *)
     output  (batch, product of the rest) by default
     """
+
+    integers = True
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()

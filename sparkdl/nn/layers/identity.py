@@ -6,6 +6,8 @@ from sparkdl.nn.module import Layer
 class Identity(Layer):
     """``y = x``, of any shape and dtype."""
 
+    integers = True
+
     def forward(self, x, ctx):
         return x
 

@@ -15,6 +15,8 @@ class Reshape(Layer):
     output  (batch, *shape)
     """
 
+    integers = True
+
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.shape = tuple(int(n) for n in shape)
