@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-if sys.version_info < (3, 11):
+if sys.version_info < (3, 11):  # noqa: UP036  (run by whatever Python there is)
     sys.exit(
         "sparkdl needs Python 3.11 or newer, this is {}.{} ({}). Install python3.11 and python3.11-venv, "
         "or name another one: make PYTHON=/path/to/python3.11 ...".format(*sys.version_info[:2], sys.executable)

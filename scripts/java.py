@@ -17,7 +17,7 @@ PACKAGES = ("openjdk-17-jdk-headless", "openjdk-21-jdk-headless", "openjdk-25-jd
 
 
 def find_jdk(private: Path) -> Path | None:
-    """The home of the first JDK that will do: $JAVA_HOME's, ``java`` on the path, our own in ``private``, the system's."""
+    """The home of the first JDK that will do: $JAVA_HOME, the path's, our own in ``private``, the system's."""
     homes = [Path(value) for value in [os.environ.get("JAVA_HOME")] if value]
     on_path = shutil.which("javac")
     if on_path:

@@ -1,0 +1,92 @@
+"""The doctor finds nothing wrong where all is well, and names what is in the way where it is not."""
+
+import sys
+
+import pytest
+
+from sparkdl import doctor
+
+
+def _states(findings):
+    return {finding.name: finding.state for finding in findings}
+
+
+def test_another_package_of_the_same_name_is_named(tmp_path, monkeypatch):
+    (tmp_path / "sparkdl").mkdir()
+    (tmp_path / "sparkdl/__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    (finding,) = doctor.namesake()
+    assert finding.state == "warn" and str(tmp_path) in finding.what and "pip uninstall sparkdl" in finding.remedy
+
+
+def test_this_package_is_not_in_its_own_way():
+    assert _states(doctor.namesake()) == {"name": "ok"}
+
+
+@pytest.mark.parametrize("home, said", [("/nowhere", "has no bin/java"), (None, "no java on the path")])
+def test_a_missing_java_is_a_failure_with_a_remedy(home, said, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    if home:
+        monkeypatch.setenv("JAVA_HOME", home)
+    (finding,) = doctor.java()
+    assert finding.state == "fail" and said in finding.what and "openjdk-17-jdk-headless" in finding.remedy
+
+
+def test_an_old_java_is_a_failure(tmp_path, monkeypatch):
+    program = tmp_path / "bin/java"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\" 2019-01-15' >&2\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    (finding,) = doctor.java()
+    assert finding.state == "fail" and "11.0.2" in finding.what
+
+
+def test_a_folder_for_kernels_that_cannot_be_used_is_a_failure(monkeypatch):
+    def none():
+        raise OSError("no folder for compiled kernels")
+
+    monkeypatch.setattr("sparkdl.kernelcache.folder", none)
+    (finding,) = doctor.cache()
+    assert finding.state == "fail" and "SPARKDL_CACHE_DIR" in finding.remedy
+
+
+def test_other_versions_in_the_tasks_are_named():
+    versions = {name: doctor._version(name) for name in doctor.NEEDED_BY_TASKS}
+    facts = {"host": "h", "python": list(sys.version_info[:2]), "executable": "p", "sparkdl": None}
+    same = {**facts, "versions": versions}
+    assert _states(doctor._task_findings([same, same])) == {"tasks": "ok"}
+    (older,) = doctor._task_findings([same, {**facts, "versions": {**versions, "numba": "0.1"}}])
+    assert older.state == "warn" and "numba 0.1" in older.what
+    (missing,) = doctor._task_findings([{**facts, "versions": {**versions, "pyarrow": None}}])
+    assert missing.state == "fail" and "no pyarrow" in missing.what
+    (python,) = doctor._task_findings([{**same, "python": [3, 9]}])
+    assert python.state == "fail" and "PYSPARK_PYTHON" in python.remedy
+
+
+def test_a_call_that_does_not_return_is_given_up():
+    import threading
+
+    with pytest.raises(TimeoutError, match="no answer within"):
+        doctor._within(0.01, threading.Event().wait)
+    with pytest.raises(ZeroDivisionError):
+        doctor._within(5, lambda: 1 // 0)
+
+
+def test_a_session_in_one_jvm_has_no_failure(local):
+    _nothing_fails(list(doctor.cluster(local)))
+
+
+def test_a_session_with_executors_has_no_failure(cluster):
+    _nothing_fails(list(doctor.cluster(cluster)))
+
+
+def _nothing_fails(findings):
+    assert "fail" not in _states(findings).values(), findings
+    assert {"Spark", "tasks"} <= _states(findings).keys()
+
+
+def test_report_prints_the_remedy_under_its_finding(capsys):
+    doctor.report([doctor.Finding("Java", "fail", "none", "install it")])
+    assert capsys.readouterr().out == "fail Java      none\n               -> install it\n"
