@@ -1,0 +1,137 @@
+"""Engines side by side: one process each, blocks of work in turn, the others asleep, ratios of paired blocks.
+
+An engine is a top-level function ``engine(**options)`` that returns ``block() -> dict``: it does one block of work
+and says ``{"seconds": per unit of work, ...}``. Rounds in which processes that are not ours took more than ``LOAD``
+of a core are thrown away and counted.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import statistics
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+LOAD = 0.3  # cores that other work may take during a round
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def _serve(pipe: Any, make: Callable[..., Callable[[], dict]], options: dict[str, Any], env: dict[str, str]) -> None:
+    os.environ.update(env)
+    try:
+        block = make(**options)
+        pipe.send(("ready", None))
+        while pipe.recv() == "block":
+            pipe.send(("done", block()))
+        close = getattr(block, "close", None)
+        if close is not None:
+            close()
+    except EOFError:
+        pass
+    except BaseException:
+        pipe.send(("failed", traceback.format_exc()))
+
+
+class Engine:
+    """One engine in a process of its own."""
+
+    def __init__(self, name: str, make: Callable[..., Callable[[], dict]], env: dict[str, str] | None = None, **options: Any):
+        self.name = name
+        context = multiprocessing.get_context("spawn")
+        self.pipe, child = context.Pipe()
+        self.process = context.Process(target=_serve, args=(child, make, options, env or {}), daemon=False)
+        self.process.start()
+        child.close()
+        self._answer("ready")
+
+    def block(self) -> dict[str, Any]:
+        self.pipe.send("block")
+        return self._answer("done")
+
+    def _answer(self, wanted: str) -> Any:
+        try:
+            kind, value = self.pipe.recv()
+        except EOFError:
+            kind, value = "failed", f"the process of {self.name} ended with code {self.process.exitcode}"
+        if kind != wanted:
+            raise RuntimeError(f"{self.name}: {value}")
+        return value
+
+    def close(self) -> None:
+        if self.process.is_alive():
+            try:
+                self.pipe.send("stop")
+            except OSError:
+                pass  # it is gone already
+            self.process.join(30)
+        if self.process.is_alive():
+            self.process.kill()
+
+
+def _busy() -> float:
+    """CPU seconds that the machine has been busy with anything."""
+    fields = [int(x) for x in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
+    return (sum(fields[:3]) + sum(fields[5:8])) / TICKS
+
+
+def _ours() -> float:
+    """CPU seconds of this process and everything that descends from it."""
+    parent, spent = {}, {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                after = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue  # it ended meanwhile
+            pid = int(entry.name)
+            parent[pid] = int(after[1])
+            spent[pid] = sum(int(x) for x in after[11:15]) / TICKS
+    total = 0.0
+    for pid in spent:
+        p = pid
+        while p not in (0, 1, os.getpid()):
+            p = parent.get(p, 0)
+        if p == os.getpid():
+            total += spent[pid]
+    return total
+
+
+def rounds(engines: list[Engine], count: int, most: int | None = None, load: float = LOAD) -> tuple[list[dict[str, dict]], int]:
+    """``count`` quiet rounds (fewer, if ``most`` rounds are not enough) as ``{engine: figures}``, and how many were thrown away."""
+    kept: list[dict[str, dict]] = []
+    thrown = 0
+    for _ in range(most or 3 * count):
+        if len(kept) == count:
+            break
+        wall, busy, ours = time.perf_counter(), _busy(), _ours()
+        figures = {engine.name: engine.block() for engine in engines}
+        wall, busy, ours = time.perf_counter() - wall, _busy() - busy, _ours() - ours
+        if max(busy - ours, 0) / wall > load:
+            thrown += 1
+        else:
+            kept.append(figures)
+    return kept, thrown
+
+
+def report(kept: list[dict[str, dict]], thrown: int, ours: str, key: str = "seconds") -> dict[str, float]:
+    """Prints, for every other engine, its time over ours: median and minimum of the paired ratios."""
+    ratios: dict[str, float] = {}
+    if not kept:
+        print(f"no quiet round out of {thrown}: the machine was busy with other work")
+        return ratios
+    for name in kept[0]:
+        times = [r[name][key] for r in kept]
+        line = f"  {name:34s} best {min(times) * 1e3:9.3f} ms   median {statistics.median(times) * 1e3:9.3f} ms"
+        if name != ours:
+            paired = [r[name][key] / r[ours][key] for r in kept]
+            ratios[name] = statistics.median(paired)
+            line += f"   time / {ours}: median {ratios[name]:.2f}  min {min(paired):.2f}  max {max(paired):.2f}"
+        print(line)
+    print(f"  {len(kept)} rounds, {thrown} thrown away for other load")
+    sys.stdout.flush()
+    return ratios

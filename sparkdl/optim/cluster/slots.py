@@ -1,0 +1,21 @@
+"""How many tasks can run at the same time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sparkdl.errors import ClusterError
+
+
+def choose_tasks(spark: Any, wanted: int | None, shards: int, slots: int) -> int:
+    """The number of tasks of a training stage: ``wanted``, or the slots there are, at most one per virtual shard."""
+    if slots < 1:
+        raise ClusterError("Spark has no executor to run a task on; wait for one, or ask the cluster for more.")
+    if wanted is None:
+        return min(slots, shards)
+    if wanted > slots:
+        raise ClusterError(
+            f"training on tasks={wanted} needs {wanted} tasks at once, and Spark has {slots} slots (cores of executors "
+            f"over spark.task.cpus); give tasks={slots}, or start more executors."
+        )
+    return wanted
