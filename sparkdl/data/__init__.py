@@ -8,5 +8,7 @@ __getattr__, __dir__, __all__ = attach(
         "order": ["SHARDS", "Batch", "EpochPlan", "Visits", "shard_of", "tasks_shards"],
         "feed": ["Feed", "Rows"],
         "arrays": ["ArrayFeed"],
+        "fields": ["Column"],
+        "murmur": [],
     },
 )

@@ -4,6 +4,7 @@
                                 counts into the (V,) counts that ``EpochPlan`` takes
     feed.first, feed.last       the task's shards: ``first`` up to ``last``
     feed.hash_sum               wrapping int64 sum of all rows' hashes: equal data, equal sum (checked on a restart)
+    feed.shapes, feed.agree     row shapes, for tasks to settle among themselves (a task may have no rows)
     feed.rows(batch) -> Rows    arrays of ``plan.batch(step, feed.first, feed.last)``
         rows.inputs             tuple of arrays (n, ...), one per input: the model's dtype; whole numbers as they are
         rows.target             array, tuple of arrays (several targets) or None
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkdl.data.order import SHARDS, Batch, shard_of
-from sparkdl.data.stores import Store
+from sparkdl.data.stores import Dense, Store
 from sparkdl.errors import DataError
 
 
@@ -86,6 +87,27 @@ class Feed:
         """The targets of the rows at ``places`` (this task's rows in order), without their inputs."""
         targets = tuple(column.take(self._order[places]) for column in self.targets)
         return targets if len(targets) > 1 else targets[0] if targets else None
+
+    @property
+    def shapes(self) -> list[tuple[int, ...] | None]:
+        """Shape of one row of every input and target; None where it is not known (no rows) or not fixed."""
+        return [store.row_shape if len(self) else None for store in (*self.inputs, *self.targets)]
+
+    def agree(self, everyones: Sequence[Sequence[tuple[int, ...] | None]]) -> None:
+        """Settle shapes among tasks: fill in those of a feed without rows, refuse rows that differ between tasks."""
+        known = []
+        for number, found in enumerate(zip(*everyones, strict=True)):
+            shapes = sorted({tuple(shape) for shape in found if shape is not None})
+            if len(shapes) > 1:
+                what = "input" if number < len(self.inputs) else "target"
+                raise DataError(f"Rows of {what} {number} differ in shape: {' and '.join(map(str, shapes[:3]))}.")
+            known.append(shapes[0] if shapes else ())
+        if not len(self):
+            stores = [
+                Dense(np.empty((0, *shape), store.values.dtype)) if isinstance(store, Dense) else store
+                for shape, store in zip(known, (*self.inputs, *self.targets), strict=True)
+            ]
+            self.inputs, self.targets = tuple(stores[: len(self.inputs)]), tuple(stores[len(self.inputs) :])
 
     def _settle_ties(self, hashes: NDArray[np.int64]) -> None:
         """Order rows of equal hash by a digest of their content, so that only equal rows are interchangeable."""

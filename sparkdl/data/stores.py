@@ -140,3 +140,17 @@ class Strings:
 
     def content(self, row: int) -> bytes:
         return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes()
+
+
+class Pictures(Strings):
+    """Pictures of any size, as bytes (height, width, channels): taken out as an object array of uint8 arrays."""
+
+    def __init__(self, data: NDArray[np.uint8], sizes: NDArray[np.int64]) -> None:
+        super().__init__(data, np.concatenate([[0], np.cumsum(sizes.prod(axis=1))]).astype(np.int64))
+        self.sizes = sizes
+
+    def take(self, index: NDArray[np.int64]) -> NDArray:
+        items = np.empty(len(index), object)
+        for k, i in enumerate(index):
+            items[k] = self.data[self.offsets[i] : self.offsets[i + 1]].reshape(self.sizes[i])
+        return items
