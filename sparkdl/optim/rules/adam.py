@@ -18,12 +18,12 @@ class Adam(UpdateRule):
     slots = ("m", "v")
     decoupled = False  # whether weight decay shrinks the weights instead (AdamW)
 
-    def __init__(self, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, schedule=None, groups=None):
+    def __init__(self, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, **shared):
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
         checks.fraction(self, beta1=betas[0], beta2=betas[1])
         checks.positive(self, eps=eps)
         checks.not_negative(self, weight_decay=weight_decay)
-        super().__init__(lr, schedule, groups)
+        super().__init__(lr, **shared)
 
     def apply(self, w, g, state, step, s):
         real, o = w.dtype.type, s.options

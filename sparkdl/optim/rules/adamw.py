@@ -11,5 +11,5 @@ class AdamW(Adam):
 
     decoupled = True
 
-    def __init__(self, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, *, schedule=None, groups=None):
-        super().__init__(lr, betas, eps, weight_decay, schedule=schedule, groups=groups)
+    def __init__(self, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, **shared):
+        super().__init__(lr, betas, eps, weight_decay, **shared)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sparkdl.kernel import njit
 from sparkdl.optim import checks
 from sparkdl.optim.rules.base import UpdateRule
@@ -13,16 +15,15 @@ class SGD(UpdateRule):
     Source: Sutskever et al. (2013), in PyTorch's form.
     """
 
-    def __init__(
-        self, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, *, schedule=None, groups=None
-    ):
+    def __init__(self, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, **shared):
         self.momentum, self.dampening, self.weight_decay, self.nesterov = momentum, dampening, weight_decay, nesterov
         checks.not_negative(self, momentum=momentum, weight_decay=weight_decay)
         if nesterov and not (momentum > 0 and dampening == 0):
             raise ValueError(f"SGD: nesterov needs momentum > 0 and dampening 0, got {momentum!r} and {dampening!r}.")
-        moves = momentum > 0 or (isinstance(schedule, dict) and "momentum" in schedule)
-        self.slots = ("momentum",) if moves else ()
-        super().__init__(lr, schedule, groups)
+        schedule = shared.get("schedule")
+        moving = momentum > 0 or (isinstance(schedule, Mapping) and "momentum" in schedule)
+        self.slots = ("momentum",) if moving else ()
+        super().__init__(lr, **shared)
 
     def apply(self, w, g, state, step, s):
         real, o = w.dtype.type, s.options
