@@ -39,7 +39,7 @@ class FramePlan:
     """How tasks decode the prepared DataFrame.
 
     ``hashed``: rows come with the hash that decides shard and order; ``numbered``: with a number that decides order
-    alone; else they stay as they come. ``names``: input or target name per field.
+    alone; else they stay as they come. ``validated``: validation rows come along, marked by their role. ``names``: input or target name per field.
     """
 
     fields: tuple[Field, ...]
@@ -48,6 +48,7 @@ class FramePlan:
     dtype: str
     hashed: bool = False
     numbered: bool = False
+    validated: bool = False
 
     def decode(
         self,
@@ -61,14 +62,13 @@ class FramePlan:
     ) -> tuple[TaskRows, TaskRows | None]:
         """This task's rows; see the module's docstring."""
         limit = Budget(default_budget() if budget is None else budget, folder)
-        parts = [_Part(self, limit)]
+        parts = [_Part(self, limit) for _ in range(1 + self.validated)]
         for batch in batches:
             if batch.nbytes > limit.limit:
                 raise DataError(_too_wide(batch, limit.limit))
             if ROLE not in batch.schema.names:
                 parts[0].add(batch)
                 continue
-            parts += [_Part(self, limit)] if len(parts) == 1 else []
             role = batch.column(ROLE)
             for number, part in enumerate(parts):
                 part.add(batch.filter(_equals(role, number)))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sparkdl.nn.losses.loss import Loss
 from sparkdl.nn.module import Module
+from sparkdl.optim.checkpoint.snapshot import Snapshot
 from sparkdl.optim.progress import Progress
 
 
@@ -16,7 +17,8 @@ class Job:
     """One training run.
 
     ``batch_size`` is global; ``end`` says when to stop, ``validate`` when to look at the validation data;
-    ``shards`` is V, the number of virtual shards; ``report_every`` is the least time in seconds between two reports.
+    ``shards`` is V, the number of virtual shards; ``report_every`` is the least time in seconds between two reports;
+    ``snapshot`` says when to keep a snapshot, ``resume`` is the one to go on from.
     """
 
     model: Module
@@ -32,4 +34,5 @@ class Job:
     clip: Any = None
     codec: str = "none"
     report_every: float = 0.2
-    start: Progress = field(default_factory=Progress)
+    snapshot: Callable[[Progress], bool] | None = None
+    resume: Snapshot | None = None

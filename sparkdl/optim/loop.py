@@ -7,6 +7,7 @@ figures, triggers) is the same on every task, so tasks never have to ask each ot
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from sparkdl.errors import DataError
 from sparkdl.nn.context import Context, Run
 from sparkdl.nn.flat import Flat
 from sparkdl.nn.plan import Planned
+from sparkdl.optim.checkpoint.snapshot import Epoch, Snapshot
 from sparkdl.optim.evaluate import evaluate
 from sparkdl.optim.exchange.base import Exchange
 from sparkdl.optim.exchange.member import Member
@@ -36,7 +38,8 @@ class Loop:
     """One task's part in a training run.
 
     ``exchange`` sums gradients over the tasks and applies the rule; ``member`` says which of them this is;
-    ``report(progress, figures)`` is called now and then, and after every epoch.
+    ``report(progress, figures)`` is called now and then, and after every epoch; ``keep(snapshot)`` on rank 0
+    whenever the job's ``snapshot`` trigger fires, and at the end.
     """
 
     def __init__(
@@ -48,97 +51,153 @@ class Loop:
         store: BlockStore | None = None,
         validation: Feed | None = None,
         report: Report | None = None,
+        keep: Callable[[Snapshot], None] | None = None,
     ) -> None:
         self.job, self.feed, self.member, self.validation, self.exchange = job, feed, member, validation, exchange
         self.report = report or (lambda progress, figures: None)
+        self.keep = keep
         self.model = job.model.train()
         self.flat = Flat(self.model)
         self.planned = Planned(self.model)
         self.visits = Visits(len(feed))
-        self.progress = job.start
+        self.progress, self.epoch = Progress(), Epoch()
         exchange.bind(member, store, self.flat.weights[: self.flat.trainable], self.flat.segments, job.rule)
         self.flat.move(exchange.weights, exchange.grads)
-        self.counts = self._all_counts()
+        self._agree()
+        self.run_facts = self._run_facts()
+        if job.resume is not None:
+            self._resume(job.resume)
 
-    def _all_counts(self) -> np.ndarray:
-        """Rows of each of the V shards, over all tasks."""
+    # -- before the first step -------------------------------------------------------------------------------------
+    def _agree(self) -> None:
+        """The shapes of rows (a task without rows does not know them) and the rows of each of the V shards."""
+        if self.member.size > 1:
+            for feed in (self.feed, self.validation):
+                if feed is not None:
+                    packed = np.frombuffer(json.dumps(feed.shapes).encode(), np.uint8)
+                    feed.agree([json.loads(each.tobytes()) for each in self.exchange.gather(packed)])
         mine = np.zeros((len(self.member.subtrees), self.member.shards))
         mine[0, self.feed.first : self.feed.last] = self.feed.counts
-        counts = self.exchange.merge(mine).astype(np.int64)
-        if not counts.sum():
+        self.counts = self.exchange.merge(mine).astype(np.int64)
+        if not self.counts.sum():
             raise DataError("there are no rows to train on.")
-        return counts
 
+    def _run_facts(self) -> dict[str, Any]:
+        """What must be the same when training goes on from a snapshot."""
+        sums = self.exchange.gather(np.array([self.feed.hash_sum], np.int64))
+        total = sum(int(each[0]) for each in sums) & (2**64 - 1)
+        job = self.job
+        return {
+            "rows": int(self.counts.sum()),
+            "hash_sum": total,
+            "batch_size": job.batch_size,
+            "seed": job.seed,
+            "shards": job.shards,
+            "shuffle": job.shuffle,
+            "rule": type(job.rule).__name__,
+        }
+
+    def _resume(self, snapshot: Snapshot) -> None:
+        changed = {k: (v, self.run_facts[k]) for k, v in snapshot.run.items() if self.run_facts.get(k) != v}
+        if changed:
+            what = ", ".join(f"{k} was {a!r} and is {b!r}" for k, (a, b) in changed.items())
+            raise DataError(
+                f"training cannot go on from the checkpoint: {what}. Give the same data and settings (a DataFrame that "
+                "gives other rows each time it is read must be written to files first)."
+            )
+        self.model.load_state_dict(snapshot.part("model"))
+        self.exchange.load_state(snapshot.part("rule"))
+        self.progress, self.epoch = snapshot.progress, snapshot.epoch
+
+    # -- the run ---------------------------------------------------------------------------------------------------
     def run(self) -> Progress:
         """Trains until the job's end; the weights are in the model then."""
-        history = list(self.progress.history)
+        kept = -1
         while not self.job.end(self.progress):
-            history.append(self._epoch(history))
-            self.progress = replace(self.progress, history=tuple(history))
-            self.report(self.progress, history[-1])
-            if not self.progress.epoch_ended:
+            ended = self._go_through_epoch()
+            if not ended:
                 break
+        if self.keep is not None and kept != self.progress.iteration:
+            self._snapshot()
+        history = self.progress.history
+        if self.epoch.step:  # stopped in the middle of an epoch: a line for what there was of it
+            history = (*history, self._line())
+            self.report(self.progress, self._line())
         self.exchange.finish()
-        return self.progress
+        return replace(self.progress, history=history)
 
-    def _epoch(self, history: list[dict[str, Any]]) -> dict[str, Any]:
-        job, began = self.job, time.perf_counter()
-        epoch, seconds = self.progress.epoch, self.progress.seconds
-        plan = EpochPlan(self.counts, job.batch_size, job.seed, epoch, job.shuffle)
-        self.visits.reset()
-        loss_sum = weight_sum = 0.0
-        samples, reported, figures = 0, began, dict[str, Any]()
-        for step in range(plan.steps):
-            batch = plan.batch(step, self.feed.first, self.feed.last)
+    def _go_through_epoch(self) -> bool:
+        """Steps until the epoch's end (True) or the job's (False)."""
+        job = self.job
+        plan = EpochPlan(self.counts, job.batch_size, job.seed, self.progress.epoch, job.shuffle)
+        if not self.epoch.step:
+            self.visits.reset()
+        before, began, seconds = self.progress.seconds, time.perf_counter(), self.epoch.seconds
+        reported = began
+        while self.epoch.step < plan.steps:
+            batch = plan.batch(self.epoch.step, self.feed.first, self.feed.last)
             loss, weight = self._step(batch)
-            loss_sum, weight_sum, samples = loss_sum + loss, weight_sum + weight, samples + batch.size
             now = time.perf_counter()
-            ended = step + 1 == plan.steps
-            self.progress = Progress(
-                epoch=epoch + ended,
+            e = self.epoch
+            e.step, e.loss, e.weight, e.samples = e.step + 1, e.loss + loss, e.weight + weight, e.samples + batch.size
+            e.seconds = seconds + now - began
+            ended = e.step == plan.steps
+            self.progress = replace(
+                self.progress,
+                epoch=self.progress.epoch + ended,
                 iteration=self.progress.iteration + 1,
                 epoch_ended=ended,
                 samples=self.progress.samples + batch.size,
-                seconds=seconds + now - began,
+                seconds=before + now - began,
                 loss=loss / weight if weight else math.nan,
-                history=self.progress.history,
             )
             if ended:
-                figures = self._line(loss_sum, weight_sum, samples, time.perf_counter() - began)
-                self.progress = replace(self.progress, history=(*history, figures))
-            if self.validation is not None and job.validate(self.progress):
-                figures.update(self._validate())
-                if ended:
-                    self.progress = replace(self.progress, history=(*history, figures))
+                self._close_epoch()
+            elif self.validation is not None and job.validate(self.progress):
+                e.figures = self._validate()
+            if job.snapshot is not None and self.keep is not None and job.snapshot(self.progress):
+                self._snapshot()
+            if ended:
+                return True
             if now - reported >= job.report_every:
                 reported = now
-                self.report(self.progress, {"steps": plan.steps, "step": step + 1})
-            if not ended and job.end(self.progress):
-                break
-        return {**self._line(loss_sum, weight_sum, samples, time.perf_counter() - began), **figures}
+                self.report(self.progress, {"steps": plan.steps, "step": e.step})
+            if job.end(self.progress):
+                return False
+        return True
 
-    def _line(self, loss: float, weight: float, samples: int, seconds: float) -> dict[str, Any]:
-        p = self.progress
+    def _close_epoch(self) -> None:
+        history = self.progress.history
+        line = self._line()
+        self.progress = replace(self.progress, history=(*history, line))  # a validation trigger may look at the loss
+        if self.validation is not None and self.job.validate(self.progress):
+            line = {**line, **self._validate()}
+            self.progress = replace(self.progress, history=(*history, line))
+        self.epoch = Epoch()
+        self.report(self.progress, line)
+
+    def _line(self) -> dict[str, Any]:
+        e = self.epoch
         return {
-            "epoch": p.epoch,
-            "iteration": p.iteration,
-            "loss": loss / weight if weight else math.nan,
-            "samples": samples,
-            "seconds": seconds,
-            "lr": self.job.rule.options(p)["lr"],
+            "epoch": self.progress.epoch,
+            "iteration": self.progress.iteration,
+            "loss": e.loss / e.weight if e.weight else math.nan,
+            "samples": e.samples,
+            "seconds": e.seconds,
+            "lr": self.job.rule.options(self.progress)["lr"],
+            **e.figures,
         }
 
     def _step(self, batch: Batch) -> tuple[float, float]:
+        """One update; the summed loss and weight of the global batch."""
         rows = self.feed.rows(batch)
         self.visits.add(batch)
-        loss, weight = self._gradients(batch, rows)
-        iteration = self.progress.iteration + 1
-        header = np.stack([loss, weight], axis=1)
+        header = np.stack(self._gradients(batch, rows), axis=1)
         leaves = {(self.feed.first + i, self.feed.first + i + 1): header[i] for i in range(len(header))}
         header = np.stack([fold(leaves, np.add, a, b) for a, b in self.member.subtrees])
-        total = self.exchange.step(self.exchange.grads, header, iteration, self.progress)
+        total = self.exchange.step(self.exchange.grads, header, self.progress.iteration + 1, self.progress)
         if not math.isfinite(total[0]):
-            self._explain_loss(iteration)
+            self._explain_loss()
         return float(total[0]), float(total[1])
 
     def _gradients(self, batch: Batch, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
@@ -169,9 +228,16 @@ class Loop:
         assert self.validation is not None
         return evaluate(self.model, self.validation, self.job.metrics, self.exchange, self.member.shards)
 
-    def _explain_loss(self, iteration: int) -> None:
+    def _snapshot(self) -> None:
+        """All tasks take part: the rule's state lies with the owners."""
+        arrays = {f"rule/{slot}": vector for slot, vector in self.exchange.state().items()}
+        if self.member.rank == 0 and self.keep is not None:
+            arrays.update((f"model/{name}", array) for name, array in self.model.state_dict().items())
+            self.keep(Snapshot(self.progress, replace(self.epoch), self.run_facts, arrays))
+
+    def _explain_loss(self) -> None:
         bad = [s.name for s in self.flat.segments if not np.isfinite(self.flat.weights[s.start : s.stop]).all()]
         raise FloatingPointError(
-            f"the loss is not finite at step {iteration}; weights that are not: {bad or 'none'}. "
+            f"the loss is not finite at step {self.progress.iteration + 1}; weights that are not: {bad or 'none'}. "
             "Lower the learning rate, clip the gradients (clip=), or look for NaN in the data."
         )

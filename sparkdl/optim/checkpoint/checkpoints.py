@@ -1,0 +1,74 @@
+"""The checkpoints of a run: the n newest and the best, and the newest that is intact."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+
+from sparkdl.errors import FormatError
+from sparkdl.optim.checkpoint.files import Files
+from sparkdl.optim.checkpoint.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+NEWEST = re.compile(r"step-(\d{10})\.ckpt")
+BEST = "best.ckpt"
+
+
+class Checkpoints:
+    """Saves snapshots into ``files`` and finds them again.
+
+    keep     how many of the newest stay (at least 1)
+    monitor  figure of the history by which the best one is kept too, as "Top1Accuracy"; None keeps no best
+    mode     "max" or "min": which figure is better
+    """
+
+    def __init__(self, files: Files, keep: int = 3, monitor: str | None = None, mode: str = "max") -> None:
+        if not keep >= 1:
+            raise ValueError(f"Checkpoints: keep must be >= 1, got {keep!r}.")
+        if mode not in ("max", "min"):
+            raise ValueError(f"Checkpoints: mode must be 'max' or 'min', got {mode!r}.")
+        self.files, self.keep, self.monitor, self.mode = files, keep, monitor, mode
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Writes the snapshot, then removes what need not be kept."""
+        data = snapshot.pack()
+        self.files.write(f"step-{snapshot.progress.iteration:010d}.ckpt", data)
+        if self._is_best(snapshot):
+            self.files.write(BEST, data)
+        for name in self._newest_first()[self.keep :]:
+            self.files.remove(name)
+
+    def _is_best(self, snapshot: Snapshot) -> bool:
+        """Whether the last line of the history has the best figure so far; a figure of NaN never has."""
+        if self.monitor is None or not snapshot.progress.epoch_ended:
+            return False
+        figures = [line.get(self.monitor) for line in snapshot.progress.history]
+        last, before = figures[-1], [f for f in figures[:-1] if f is not None and not math.isnan(f)]
+        if last is None or math.isnan(last):
+            return False
+        return not before or (last > max(before) if self.mode == "max" else last < min(before))
+
+    def _newest_first(self) -> list[str]:
+        return sorted((name for name in self.files.names() if NEWEST.fullmatch(name)), reverse=True)
+
+    def newest(self) -> Snapshot | None:
+        """The newest intact snapshot; damaged ones are named in the log and passed over. None if there is no file.
+
+        Raises FormatError when there are files and none is intact.
+        """
+        names, damaged = self._newest_first(), []
+        for name in names:
+            try:
+                return Snapshot.unpack(self.files.read(name), f"{self.files.where}/{name}")
+            except (FormatError, OSError) as error:
+                damaged.append(str(error))
+                log.warning("checkpoint passed over: %s", error)
+        if damaged:
+            raise FormatError(f"no checkpoint in {self.files.where} is intact: {'; '.join(damaged)}")
+        return None
+
+    def best(self) -> Snapshot:
+        """The snapshot of the best figure."""
+        return Snapshot.unpack(self.files.read(BEST), f"{self.files.where}/{BEST}")
