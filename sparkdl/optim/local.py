@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sparkdl.data.arrays import ArrayFeed
 from sparkdl.errors import DataError
 from sparkdl.optim.bar import Bar
 from sparkdl.optim.check import check_feed
+from sparkdl.optim.checkpoint.snapshot import Snapshot
 from sparkdl.optim.evaluate import figures, shard_by_shard
 from sparkdl.optim.history import History
 from sparkdl.optim.job import Job
@@ -25,15 +27,17 @@ def feed_of(job: Job, data: Any, order_by: Any = None) -> ArrayFeed:
     )
 
 
-def fit_arrays(job: Job, data: Any, validation: Any, order_by: Any, show: bool) -> History:
+def fit_arrays(
+    job: Job, data: Any, validation: Any, order_by: Any, show: bool, keep: Callable[[Snapshot], None] | None = None
+) -> History:
     """Trains ``job.model`` in place."""
     feed = feed_of(job, data, order_by)
     check_feed(job.model, job.loss, feed)
     with Bar(show) as bar:
         held_out = None if validation is None else feed_of(job, validation)
-        loop = Loop(job, feed, Local(), Member(shards=job.shards), validation=held_out, report=bar.update)
+        loop = Loop(job, feed, Local(), Member(shards=job.shards), validation=held_out, report=bar.update, keep=keep)
         done = loop.run()
-    return History(done.history)
+    return History(done.history, visits=loop.visits.report())
 
 
 def evaluate_arrays(job: Job, data: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 
 from sparkdl.nn.losses.loss import Loss
 from sparkdl.nn.module import Module
+from sparkdl.optim.checkpoint.checkpoints import Checkpoints
+from sparkdl.optim.checkpoint.files import LocalFiles
 from sparkdl.optim.history import History
 from sparkdl.optim.job import Job
 from sparkdl.optim.progress import Progress
@@ -31,6 +34,11 @@ class Trainer:
     codec        how gradients and weights travel between executors: "none", "fp16", "bf16"
     tasks        how many Spark tasks train together (default: the free slots, at most V)
     progress     whether to show a progress bar
+    checkpoint   folder in which to keep checkpoints: everything that a later ``fit(..., resume=folder)`` needs to go
+                 on as if training had never stopped
+    checkpoint_every   trigger: when to write one (default: after every epoch; always at the end)
+    keep         how many of the newest checkpoints stay
+    monitor      validation figure by which the best checkpoint is kept as well; ``monitor_mode`` is "max" or "min"
     """
 
     def __init__(
@@ -50,6 +58,11 @@ class Trainer:
         codec: str = "none",
         tasks: int | None = None,
         progress: bool = True,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: Callable[[Progress], bool] | None = None,
+        keep: int = 3,
+        monitor: str | None = None,
+        monitor_mode: str = "max",
     ) -> None:
         from sparkdl.optim import triggers
 
@@ -67,6 +80,8 @@ class Trainer:
         self.end = end or triggers.max_epoch(1 if max_epochs is None else max_epochs)
         self.validate = validate or triggers.every_epoch()
         self.clip, self.codec, self.tasks, self.progress = clip, codec, tasks, progress
+        self.checkpoint, self.checkpoint_every = checkpoint, checkpoint_every or triggers.every_epoch()
+        self.keep, self.monitor, self.monitor_mode = keep, monitor, monitor_mode
         self.history = History([])
         self._columns: dict[str, Any] = {}
 
@@ -80,6 +95,7 @@ class Trainer:
         order_by: Any = None,
         validation: Any = None,
         metrics: Sequence[Any] = (),
+        resume: str | os.PathLike[str] | None = None,
     ) -> History:
         """Trains on ``data`` and returns the history; the trained weights are in ``self.model``.
 
@@ -90,8 +106,11 @@ class Trainer:
         order_by    columns that put the rows in order, in place of a hash of their content
         validation  data of the same kind, looked at whenever ``validate`` fires
         metrics     what to compute on it (default: the mean loss)
+        resume      folder of checkpoints: go on from the newest intact one, with the same data and settings, to the
+                    weights that an uninterrupted run would have; an empty folder starts from the beginning
         """
         job = self.job(metrics)
+        job.resume = None if resume is None else self.checkpoints(resume).newest()
         if is_dataframe(data):
             from sparkdl.optim.cluster.fit import fit_frame
 
@@ -100,7 +119,8 @@ class Trainer:
         else:
             from sparkdl.optim.local import fit_arrays
 
-            self.history = fit_arrays(job, data, validation, order_by, self.progress)
+            keep = None if self.checkpoint is None else self.checkpoints(self.checkpoint).save
+            self.history = fit_arrays(job, data, validation, order_by, self.progress, keep)
         return self.history
 
     def evaluate(
@@ -117,6 +137,10 @@ class Trainer:
         from sparkdl.optim.local import evaluate_arrays
 
         return evaluate_arrays(job, data)
+
+    def checkpoints(self, where: str | os.PathLike[str]) -> Checkpoints:
+        """The checkpoints in a folder, as this trainer keeps them."""
+        return Checkpoints(LocalFiles(where), self.keep, self.monitor, self.monitor_mode)
 
     def job(self, metrics: Sequence[Any]) -> Job:
         """This trainer's settings as the loop takes them."""
@@ -135,6 +159,7 @@ class Trainer:
             shuffle=self.shuffle,
             clip=self.clip,
             codec=self.codec,
+            snapshot=None if self.checkpoint is None else self.checkpoint_every,
         )
 
 

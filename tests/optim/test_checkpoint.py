@@ -1,0 +1,97 @@
+"""Checkpoints: going on from one equals never having stopped; damaged ones are passed over."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+
+from sparkdl import nn, optim
+from sparkdl.errors import DataError, FormatError
+from sparkdl.optim.checkpoint.checkpoints import Checkpoints
+from sparkdl.optim.checkpoint.files import LocalFiles
+from sparkdl.optim.checkpoint.snapshot import Epoch, Snapshot
+
+from . import oracle
+
+
+def net():
+    nn.manual_seed(4)
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Dropout(0.3), nn.Linear(144, 10)
+    )
+
+
+def fit(folder=None, steps=20, rule=None, resume=None, **options):
+    x, y = oracle.data(150)
+    model = net()
+    rule = rule or optim.SGD(lr=0.05, momentum=0.9)
+    trainer = optim.Trainer(
+        model, nn.CrossEntropyLoss(), rule, batch_size=16, seed=2, end=optim.max_iteration(steps), progress=False,
+        checkpoint=folder, **options,
+    )  # fmt: skip
+    history = trainer.fit((x, y), validation=(x[:50], y[:50]), resume=resume)
+    return model.state_dict(), history
+
+
+@pytest.mark.parametrize("stop", [1, 7, 10, 13])
+@pytest.mark.parametrize("rule", [optim.SGD, optim.Adam])
+def test_training_k_and_going_on_equals_training_on(tmp_path, stop, rule):
+    def made():
+        return rule(lr=0.01, momentum=0.9) if rule is optim.SGD else rule(lr=0.01)
+
+    whole, expected = fit(rule=made())
+    fit(tmp_path, steps=stop, rule=made())
+    resumed, history = fit(tmp_path, rule=made(), resume=tmp_path)
+    for name, w in whole.items():
+        np.testing.assert_array_equal(resumed[name], w, err_msg=name)
+    for mine, theirs in zip(history, expected, strict=True):
+        assert {k: v for k, v in mine.items() if k != "seconds"} == {k: v for k, v in theirs.items() if k != "seconds"}
+
+
+def test_the_newest_stay_and_the_best(tmp_path):
+    fit(tmp_path, steps=60, keep=2, monitor="Loss", monitor_mode="min")
+    names = LocalFiles(tmp_path).names()
+    assert names == ["best.ckpt", "step-0000000050.ckpt", "step-0000000060.ckpt"]
+    best = Checkpoints(LocalFiles(tmp_path)).best()
+    assert best.progress.history[-1]["Loss"] == min(line["Loss"] for line in best.progress.history)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:100], lambda b: b[:500] + b"x" + b[501:], lambda b: b""])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, caplog, damage):
+    whole, _ = fit()
+    fit(tmp_path, steps=12, checkpoint_every=optim.several_iteration(5))
+    newest = tmp_path / "step-0000000012.ckpt"
+    newest.write_bytes(damage(newest.read_bytes()))
+    with caplog.at_level(logging.WARNING):
+        resumed, _ = fit(tmp_path, resume=tmp_path)
+    assert "step-0000000012.ckpt" in caplog.text
+    for name, w in whole.items():
+        np.testing.assert_array_equal(resumed[name], w)
+
+
+def test_nothing_intact_is_an_error_and_nothing_at_all_a_fresh_start(tmp_path):
+    (tmp_path / "step-0000000001.ckpt").write_bytes(b"no")
+    with pytest.raises(FormatError, match="step-0000000001"):
+        fit(resume=tmp_path)
+    fresh, _ = fit(steps=3)
+    also, _ = fit(steps=3, resume=tmp_path / "empty")
+    for name, w in fresh.items():
+        np.testing.assert_array_equal(also[name], w)
+
+
+def test_other_data_or_settings_cannot_be_gone_on_with(tmp_path):
+    fit(tmp_path, steps=3)
+    x, y = oracle.data(150, seed=1)
+    trainer = optim.Trainer(net(), nn.CrossEntropyLoss(), optim.SGD(lr=0.1), batch_size=17, seed=2, progress=False)
+    with pytest.raises(DataError, match="batch_size was 16 and is 17.*"):
+        trainer.fit((x, y), resume=tmp_path)
+
+
+def test_a_snapshot_survives_its_one_file_form():
+    progress = optim.Progress(epoch=2, iteration=9, epoch_ended=True, history=({"loss": 0.5, "epoch": 1},))
+    snapshot = Snapshot(progress, Epoch(3, 1.5, 2.0, 48, 0.1, {"Loss": 1.0}), {"rows": 7}, {"model/w": np.arange(3.0)})
+    again = Snapshot.unpack(snapshot.pack(), "x")
+    assert (again.progress, again.epoch, again.run) == (progress, snapshot.epoch, snapshot.run)
+    np.testing.assert_array_equal(again.part("model")["w"], np.arange(3.0))
