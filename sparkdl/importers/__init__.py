@@ -1,0 +1,12 @@
+"""Models from files of Caffe, Keras and PyTorch, and back."""
+
+from sparkdl._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "caffe.load": ["load_caffe"],
+        "caffe.table": ["register_caffe"],
+        "limits": ["limits"],
+    },
+)
