@@ -2,40 +2,65 @@
 
 import numpy as np
 
-from sparkdl.errors import DataError
-from sparkdl.nn.losses.loss import Loss, check_same_shape
+from sparkdl.nn.losses.elementwise import ElementwiseLoss
+from sparkdl.nn.losses.loss import as_weights
 
 
-class BCEWithLogitsLoss(Loss):
-    """``(1 - t) * y + (1 + (pos_weight - 1) * t) * log(1 + exp(-y))``, averaged over all values.
+class BCELoss(ElementwiseLoss):
+    """``-weight * (t * log(y) + (1 - t) * log(1 - y))``, averaged over all values; logarithms stop at -100.
+
+    ``weight`` broadcasts to one sample. For outputs before their sigmoid take BCEWithLogitsLoss, which is more exact.
+
+    Shapes
+    ------
+    y, target  (batch, *)  both in 0 .. 1
+    """
+
+    allowed = (0, 1)
+
+    def __init__(self, weight=None, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.weight = as_weights(weight)
+
+    def _scale(self, y):
+        return y.dtype.type(1) if self.weight is None else self.weight.astype(y.dtype)
+
+    def terms(self, y, target):
+        with np.errstate(divide="ignore"):
+            right, wrong = np.maximum(np.log(y), -100), np.maximum(np.log1p(-y), -100)
+        return -self._scale(y) * (target * right + (1 - target) * wrong), None
+
+    def slope(self, y, target):
+        return self._scale(y) * (y - target) / np.maximum(y * (1 - y), y.dtype.type(1e-12))
+
+
+class BCEWithLogitsLoss(ElementwiseLoss):
+    """``weight * ((1 - t) * y + (1 + (pos_weight - 1) * t) * log(1 + exp(-y)))``, averaged over all values.
+
+    ``weight`` and ``pos_weight`` (what a positive target counts for) broadcast to one sample.
 
     Shapes
     ------
     y, target  (batch, *)  y of any scale (logits), targets in 0 .. 1
     """
 
-    def __init__(self, pos_weight=None, reduction: str = "mean") -> None:
+    allowed = (0, 1)
+
+    def __init__(self, weight=None, pos_weight=None, reduction: str = "mean") -> None:
         super().__init__(reduction)
-        self.pos_weight = None if pos_weight is None else np.asarray(pos_weight, np.float64)
+        self.weight, self.pos_weight = as_weights(weight), as_weights(pos_weight)
 
-    def check(self, y, target):
-        check_same_shape(self, y, target)
-        bad = ~((target >= 0) & (target <= 1))
-        if bad.any():
-            where = tuple(int(i) for i in np.argwhere(bad)[0])
-            raise DataError(f"{self!r}: targets lie in 0 .. 1, got {target[where]} for sample {where[0]}.")
-
-    def _positive(self, y):
-        return y.dtype.type(1) if self.pos_weight is None else self.pos_weight.astype(y.dtype)
+    def _scales(self, y, t):
+        """Weight of each value, and of its softplus part."""
+        weight = y.dtype.type(1) if self.weight is None else self.weight.astype(y.dtype)
+        return weight, (1 if self.pos_weight is None else 1 + (self.pos_weight.astype(y.dtype) - 1) * t)
 
     def terms(self, y, target):
-        t = target.astype(y.dtype)
+        weight, positive = self._scales(y, target)
         softplus = np.log1p(np.exp(-np.abs(y))) + np.maximum(-y, 0)  # log(1 + exp(-y)) without overflow
-        values = ((1 - t) * y + (1 + (self._positive(y) - 1) * t) * softplus).astype(np.float64).reshape(len(y), -1)
-        return values.sum(1), np.full(len(y), float(values.shape[1]))
+        return weight * ((1 - target) * y + positive * softplus), None
 
     def slope(self, y, target):
-        t = target.astype(y.dtype)
-        half = np.tanh(y * y.dtype.type(0.5)) * y.dtype.type(0.5)
-        sigmoid = half + y.dtype.type(0.5)
-        return (1 - t) - (1 + (self._positive(y) - 1) * t) * (1 - sigmoid)
+        weight, positive = self._scales(y, target)
+        sigmoid = y.dtype.type(0.5) * (1 + np.tanh(y * y.dtype.type(0.5)))
+        return weight * ((1 - target) - positive * (1 - sigmoid))

@@ -2,20 +2,22 @@
 
 import numpy as np
 
-from sparkdl.nn.losses.loss import check_labels
-from sparkdl.nn.losses.nll import NLLLoss, _per_sample
+from sparkdl.errors import ShapeError
+from sparkdl.kernel import njit
+from sparkdl.nn.losses.loss import check_class_weights
+from sparkdl.nn.losses.nll import NLLLoss, as_classes, places
 
 
 class CrossEntropyLoss(NLLLoss):
-    """``-sum_c q[c] * weight[c] * log softmax(y)[c]`` with ``q`` one-hot at the class number, smoothed.
+    """``-sum_c weight[c] * q[c] * log softmax(y)[c]``, ``q`` one-hot at the class number or the given probabilities.
 
-    ``label_smoothing`` e gives ``q = (1 - e) * onehot + e / classes``. The mean divides by the summed weights of the
-    right classes.
+    ``label_smoothing`` e takes ``(1 - e) * q + e / classes`` for ``q``. The mean divides by the summed weights of the
+    right classes; for probabilities, by the number of places. Class numbers equal to ``ignore_index`` count nothing.
 
     Shapes
     ------
     y       (batch, classes, *)  scores of any scale (logits)
-    target  (batch, *)           whole numbers 0 .. classes - 1
+    target  (batch, *)           whole numbers 0 .. classes - 1, or (batch, classes, *) probabilities
     """
 
     def __init__(self, weight=None, ignore_index: int = -100, label_smoothing: float = 0.0, reduction: str = "mean"):
@@ -25,28 +27,107 @@ class CrossEntropyLoss(NLLLoss):
         self.label_smoothing = label_smoothing
 
     def check(self, y, target):
-        check_labels(self, y, target, self.ignore_index)
+        if target is not None and target.ndim == y.ndim > 1:
+            if target.shape != y.shape:
+                raise ShapeError(f"{self!r}: probabilities have the outputs' shape {y.shape}, got {target.shape}.")
+            check_class_weights(self, self.weight, y.shape[1])
+        else:
+            super().check(y, target)
 
-    def _wanted(self, y, target):
-        """``q * weight`` for each place, and what each place counts for in the mean."""
-        target, scale = self._picked(y, target)
-        q = np.zeros_like(y)
-        np.put_along_axis(q, target[:, None], (1 - self.label_smoothing) * scale[:, None], axis=1)
-        if self.label_smoothing:
-            each = np.ones(y.shape[1]) if self.weight is None else self.weight
-            spread = (each * self.label_smoothing / y.shape[1]).astype(y.dtype)
-            q += spread.reshape(1, -1, *[1] * (y.ndim - 2)) * (scale != 0)[:, None]
-        return q, scale
+    def fit(self, y, target):
+        return target.astype(y.dtype, copy=False) if target.ndim == y.ndim else super().fit(y, target)
 
     def terms(self, y, target):
-        q, scale = self._wanted(y, target)
-        return _per_sample(-(q * _log_softmax(y)).sum(axis=1)), _per_sample(scale)
+        shape = (y.shape[0], *y.shape[2:])
+        values, number = np.empty(shape, y.dtype), y.dtype.type
+        if target.ndim == y.ndim:
+            _forward_soft(values.ravel(), places(y), self._wanted(y, target))
+            return values, None
+        counts = np.empty(shape, y.dtype)
+        _forward(
+            values.ravel(), counts.ravel(), places(y), target.ravel(), self.class_weights(y), self.ignore_index,
+            number(self.label_smoothing),
+        )  # fmt: skip
+        return values, counts
 
     def slope(self, y, target):
-        q, _ = self._wanted(y, target)
-        return np.exp(_log_softmax(y)) * q.sum(axis=1, keepdims=True) - q
+        rows = np.empty((y.size // y.shape[1], y.shape[1]), y.dtype)
+        if target.ndim == y.ndim:
+            _backward_soft(rows, places(y), self._wanted(y, target))
+        else:
+            smoothing = y.dtype.type(self.label_smoothing)
+            _backward(rows, places(y), target.ravel(), self.class_weights(y), self.ignore_index, smoothing)
+        return as_classes(rows, y)
+
+    def _wanted(self, y, target):
+        """``weight * q`` of each place."""
+        e = y.dtype.type(self.label_smoothing)
+        return ((1 - e) * places(target) + e / y.dtype.type(y.shape[1])) * self.class_weights(y)
 
 
-def _log_softmax(y):
-    shifted = y - y.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+@njit
+def _log_sum(y):
+    """``(highest, log(sum(exp(y - highest))))``."""
+    top = y[0]
+    for c in range(1, len(y)):
+        top = max(top, y[c])
+    total = y.dtype.type(0)
+    for c in range(len(y)):
+        total += np.exp(y[c] - top)
+    return top, np.log(total)
+
+
+@njit
+def _forward(values, counts, y, target, weight, ignore, smoothing):
+    zero, one = y.dtype.type(0), y.dtype.type(1)
+    spread = smoothing / y.dtype.type(y.shape[1])
+    for r in range(len(target)):
+        t = target[r]
+        if t == ignore:
+            values[r], counts[r] = zero, zero
+            continue
+        top, log = _log_sum(y[r])
+        total = (one - smoothing) * weight[t] * (top + log - y[r, t])
+        if smoothing > zero:
+            for c in range(y.shape[1]):
+                total += spread * weight[c] * (top + log - y[r, c])
+        values[r], counts[r] = total, weight[t]
+
+
+@njit
+def _backward(dy, y, target, weight, ignore, smoothing):
+    zero, one = y.dtype.type(0), y.dtype.type(1)
+    spread, weights = smoothing / y.dtype.type(y.shape[1]), zero
+    for c in range(y.shape[1]):
+        weights += weight[c]
+    for r in range(len(target)):
+        t = target[r]
+        if t == ignore:
+            dy[r] = zero
+            continue
+        top, log = _log_sum(y[r])
+        scale = (one - smoothing) * weight[t] + spread * weights
+        for c in range(y.shape[1]):
+            dy[r, c] = scale * np.exp(y[r, c] - top - log) - spread * weight[c]
+        dy[r, t] -= (one - smoothing) * weight[t]
+
+
+@njit
+def _forward_soft(values, y, q):
+    for r in range(len(y)):
+        top, log = _log_sum(y[r])
+        total = y.dtype.type(0)
+        for c in range(y.shape[1]):
+            total += q[r, c] * (top + log - y[r, c])
+        values[r] = total
+
+
+@njit
+def _backward_soft(dy, y, q):
+    for r in range(len(y)):
+        top, log = _log_sum(y[r])
+        total = y.dtype.type(0)
+        for c in range(y.shape[1]):
+            total += q[r, c]
+        for c in range(y.shape[1]):
+            dy[r, c] = total * np.exp(y[r, c] - top - log) - q[r, c]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,12 @@ REDUCTIONS = ("mean", "sum", "none")
 class Loss:
     """Base of all losses.
 
-    A loss of one's own defines ``terms(y, target) -> (values, weights)``, two arrays with one number per sample: the
-    sample's summed loss and what it counts for in the mean (None: 1 each), and ``slope(y, target) -> dy``, the
-    derivative of the sum of the values. Both look at each sample by itself.
+    A loss of one's own defines ``terms(y, target) -> (values, weights)``: arrays whose axis 0 is the batch, with the
+    loss of each sample, or of each of its places, and what that counts for in the mean (None: 1 each); and
+    ``slope(y, target) -> dy``, the derivative of the sum of the values. Both look at each sample by itself. ``y`` is
+    the model's output, or a tuple of its outputs; a tuple has a tuple of slopes.
 
-    ``loss(y, target)`` is the mean ``sum(values) / sum(weights)`` (or sum, or the values, by ``reduction``).
+    ``loss(y, target)`` is the mean ``sum(values) / sum(weights)`` (or the sum, or the values, by ``reduction``).
     """
 
     reduction = "mean"
@@ -40,38 +42,48 @@ class Loss:
     def check(self, y: Any, target: Any) -> None:
         """Raises on targets that do not fit the outputs; called before the first step and by ``loss(y, target)``."""
 
+    def fit(self, y: Any, target: Any) -> Any:
+        """The targets in the shape and dtype that ``terms`` and ``slope`` take."""
+        return target
+
     # what training uses
     def forward(self, y: Any, target: Any, weight: np.ndarray | None, ctx: Context) -> tuple[np.ndarray, np.ndarray]:
-        """Summed loss and summed weight of each leaf, float64 ``(leaves,)`` each; ``weight`` (batch,) scales samples."""
-        values, counts = self.terms(y, target)
-        counts = np.ones(len(values)) if counts is None else counts
+        """Summed loss and weight of each leaf, float64 ``(leaves,)`` each; ``weight`` (batch,) scales samples."""
+        target = self.fit(y, target)
+        ctx.save(y, target, weight)
+        values, counts = self.totals(y, target)
         if weight is not None:
             values, counts = values * weight, counts * weight
-        ctx.save(y, target, weight)
-        sums, totals = np.zeros(ctx.run.leaves), np.zeros(ctx.run.leaves)
-        offsets = ctx.bounds.tolist()
-        for i, (a, b) in enumerate(zip(offsets, offsets[1:], strict=False)):
-            sums[i], totals[i] = values[a:b].sum(dtype=np.float64), counts[a:b].sum(dtype=np.float64)
-        return sums, totals
+        sums = leaf_sums(values, ctx.bounds)
+        if self.reduction == "sum":  # one shard of all counts 1, so that whoever divides by the total divides by 1
+            totals = np.zeros(len(sums))
+            totals[:1] = ctx.run.first == 0
+            return sums, totals
+        return sums, np.diff(ctx.bounds) * counts if isinstance(counts, float) else leaf_sums(counts, ctx.bounds)
 
     def backward(self, ctx: Context) -> Any:
         """d(summed loss) / dy."""
         y, target, weight = ctx.saved
         return weighted(self.slope(y, target), weight)
 
-    def __call__(self, y: Any, target: Any, weight: Any = None) -> Any:
+    def totals(self, y: Any, target: Any) -> tuple[np.ndarray, np.ndarray | float]:
+        """Summed loss and weight of each sample, float64 ``(batch,)`` each; one number if the weights never differ."""
+        values, counts = self.terms(y, target)
+        return per_sample(values), float(math.prod(values.shape[1:])) if counts is None else per_sample(counts)
+
+    def __call__(self, y: Any, target: Any = None, weight: Any = None) -> Any:
         """The reduced loss of a batch, a float (an array for ``reduction="none"``)."""
         y, target = _arrays(y), _arrays(target)
         self.check(y, target)
-        if self.reduction == "none":
-            return self.terms(y, target)[0]
         first = y[0] if isinstance(y, tuple) else y
-        ctx = Context(Run.single(len(first), training=True), 0, True, (True,), first.dtype)
         weight = None if weight is None else np.asarray(weight)
         if weight is not None and weight.shape != (len(first),):
             raise ShapeError(f"{self!r}: weight holds one number per sample, {(len(first),)}, got {weight.shape}.")
+        if self.reduction == "none":
+            return weighted(self.terms(y, self.fit(y, target))[0], weight)
+        ctx = Context(Run.single(len(first)), 0, False, (False,), first.dtype)
         total, count = (float(part[0]) for part in self.forward(y, target, weight, ctx))
-        return total if self.reduction == "sum" else total / count if count else float("nan")
+        return total / count if count else float("nan")
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments, read from the attributes of the same names."""
@@ -79,33 +91,74 @@ class Loss:
         return {name: getattr(self, name) for name in names if name != "self" and hasattr(self, name)}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
+        given = {
+            name: value
+            for name, value in self.config().items()
+            if (default := inspect.signature(type(self).__init__).parameters[name].default) is inspect.Parameter.empty
+            or not (type(value) is type(default) and np.array_equal(value, default))
+        }
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in given.items())})"
 
 
 def _arrays(x: Any) -> Any:
-    return tuple(np.asarray(each) for each in x) if isinstance(x, tuple) else np.asarray(x)
+    """Arrays out of what a user gives: one, or a tuple of several (a list of arrays, as models return, is one too)."""
+    if x is None:
+        return None
+    if isinstance(x, tuple) or (isinstance(x, list) and any(isinstance(each, np.ndarray) for each in x)):
+        return tuple(_arrays(each) for each in x)
+    return np.asarray(x)
 
 
-def weighted(slope: Any, weight: np.ndarray | None) -> Any:
-    """Each sample's gradient times its weight."""
-    if weight is None:
-        return slope
-    if isinstance(slope, tuple):
-        return tuple(weighted(each, weight) for each in slope)
-    return slope * weight.astype(slope.dtype).reshape(-1, *[1] * (slope.ndim - 1))
+def per_sample(values: np.ndarray) -> np.ndarray:
+    """Sums over all axes but the first, in float64.
+
+    Converted before it is summed: NumPy converts in blocks that know no rows, so that a row's sum would depend on its
+    place.
+    """
+    values = values.astype(np.float64, copy=False)
+    return values if values.ndim == 1 else flat(values).sum(1)
 
 
-def check_same_shape(loss: Loss, y: np.ndarray, target: np.ndarray) -> None:
-    if y.shape != target.shape:
-        raise ShapeError(f"{loss!r} compares arrays of one shape, got outputs {y.shape} and targets {target.shape}.")
+def flat(x: np.ndarray) -> np.ndarray:
+    """Each sample as one row; also of an empty batch."""
+    return x if x.ndim == 2 else x.reshape(len(x), math.prod(x.shape[1:]))
+
+
+def leaf_sums(values: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Sums of runs of ``values``, zero for an empty one: ``(leaves,)``."""
+    if len(bounds) == 2:
+        return values.sum(keepdims=True)
+    sums = np.zeros(len(bounds) - 1)
+    filled = bounds[1:] > bounds[:-1]
+    if filled.any():
+        sums[filled] = np.add.reduceat(values, bounds[:-1][filled])
+    return sums
+
+
+def weighted(values: Any, weight: np.ndarray | None) -> Any:
+    """Each sample's values times its weight."""
+    if weight is None or values is None:
+        return values
+    if isinstance(values, tuple):
+        return tuple(weighted(each, weight) for each in values)
+    return values * weight.astype(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
+
+
+def check_outputs(loss: Loss, y: Any, names: tuple[str, ...]) -> None:
+    """``y`` holds one array per name, all of one batch."""
+    if not isinstance(y, tuple) or len(y) != len(names):
+        got = f"{len(y)} arrays" if isinstance(y, tuple) else f"one array {y.shape}"
+        raise ShapeError(f"{loss!r} takes {len(names)} outputs ({', '.join(names)}), got {got}.")
+    if any(each.ndim == 0 or len(each) != len(y[0]) for each in y):
+        raise ShapeError(f"{loss!r}: axis 0 of each output is the batch, got {[each.shape for each in y]}.")
 
 
 def check_labels(loss: Loss, y: np.ndarray, target: np.ndarray, ignore_index: int | None = None) -> None:
     """Targets are class numbers ``0 .. classes - 1`` (axis 1 of ``y``), one per sample and place."""
-    if y.ndim < 2 or target.shape != (y.shape[0], *y.shape[2:]):
+    if y.ndim < 2 or target is None or target.shape != (y.shape[0], *y.shape[2:]):
         raise ShapeError(
             f"{loss!r} takes outputs (batch, classes, *) and one class number per place, (batch, *); "
-            f"got outputs {y.shape} and targets {target.shape}."
+            f"got outputs {y.shape} and targets {getattr(target, 'shape', None)}."
         )
     bad = ~((target >= 0) & (target < y.shape[1]) & (target == np.floor(target)))
     if ignore_index is not None:
@@ -116,3 +169,14 @@ def check_labels(loss: Loss, y: np.ndarray, target: np.ndarray, ignore_index: in
             f"{loss!r}: class numbers run from 0 to {y.shape[1] - 1}, got {target[where]} for sample {where[0]}; "
             "labels start at 0."
         )
+
+
+def check_class_weights(loss: Loss, weight: np.ndarray | None, classes: int) -> None:
+    """``weight`` holds one number per class."""
+    if weight is not None and weight.shape != (classes,):
+        raise ShapeError(f"{loss!r}: weight holds one number per class, {classes}, got {weight.shape}.")
+
+
+def as_weights(weight: Any) -> np.ndarray | None:
+    """Weights as given to a constructor, float64."""
+    return None if weight is None else np.asarray(weight, np.float64)

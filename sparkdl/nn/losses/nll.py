@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from sparkdl.nn.losses.loss import Loss, check_labels
+from sparkdl.kernel import njit
+from sparkdl.nn.losses.loss import Loss, as_weights, check_class_weights, check_labels
 
 
 class NLLLoss(Loss):
@@ -18,35 +19,51 @@ class NLLLoss(Loss):
 
     def __init__(self, weight=None, ignore_index: int = -100, reduction: str = "mean") -> None:
         super().__init__(reduction)
-        self.weight = None if weight is None else np.asarray(weight, np.float64)
-        self.ignore_index = ignore_index
+        self.weight, self.ignore_index = as_weights(weight), ignore_index
 
     def check(self, y, target):
         check_labels(self, y, target, self.ignore_index)
-        if self.weight is not None and self.weight.shape != (y.shape[1],):
-            raise ValueError(f"{self!r}: weight holds one number per class, {y.shape[1]}, got {self.weight.shape}.")
+        check_class_weights(self, self.weight, y.shape[1])
 
-    def _picked(self, y, target):
-        """Class numbers fit to index with, and what each place counts for."""
-        target = target.astype(np.int64)
-        kept = target != self.ignore_index
-        target = np.where(kept, target, 0)
-        if self.weight is not None:
-            return target, np.where(kept, self.weight[target], 0).astype(y.dtype)
-        return target, kept.astype(y.dtype)
+    def fit(self, y, target):
+        return np.ascontiguousarray(target, np.int64)
 
     def terms(self, y, target):
-        target, scale = self._picked(y, target)
-        values = -np.take_along_axis(y, target[:, None], axis=1)[:, 0] * scale
-        return _per_sample(values), _per_sample(scale)
+        values, counts = np.empty(target.shape, y.dtype), np.empty(target.shape, y.dtype)
+        _forward(values.ravel(), counts.ravel(), places(y), target.ravel(), self.class_weights(y), self.ignore_index)
+        return values, counts
 
     def slope(self, y, target):
-        target, scale = self._picked(y, target)
-        dy = np.zeros_like(y)
-        np.put_along_axis(dy, target[:, None], -scale[:, None], axis=1)
-        return dy
+        rows = np.zeros((target.size, y.shape[1]), y.dtype)
+        _backward(rows, target.ravel(), self.class_weights(y), self.ignore_index)
+        return as_classes(rows, y)
+
+    def class_weights(self, y):
+        """One weight per class in the dtype of ``y``."""
+        return np.ones(y.shape[1], y.dtype) if self.weight is None else self.weight.astype(y.dtype)
 
 
-def _per_sample(values):
-    """Sums over all axes but the first, in float64."""
-    return values.astype(np.float64).reshape(len(values), -1).sum(1) if values.ndim > 1 else values.astype(np.float64)
+def places(y):
+    """``(batch, classes, *)`` as one contiguous row of classes per place (a view if classes lie together in memory)."""
+    return np.ascontiguousarray(y if y.ndim == 2 else np.moveaxis(y, 1, -1)).reshape(-1, y.shape[1])
+
+
+def as_classes(rows, y):
+    """Rows of classes, one per place, in the shape of ``y`` (a view)."""
+    return rows if y.ndim == 2 else np.moveaxis(rows.reshape(y.shape[0], *y.shape[2:], y.shape[1]), -1, 1)
+
+
+@njit
+def _forward(values, counts, y, target, weight, ignore):
+    zero = y.dtype.type(0)
+    for r in range(len(target)):
+        t = target[r]
+        values[r] = zero if t == ignore else -weight[t] * y[r, t]
+        counts[r] = zero if t == ignore else weight[t]
+
+
+@njit
+def _backward(dy, target, weight, ignore):
+    for r in range(len(target)):
+        if target[r] != ignore:
+            dy[r, target[r]] = -weight[target[r]]
