@@ -4,8 +4,11 @@ import numpy as np
 
 from sparkdl.errors import ShapeError
 from sparkdl.kernel import njit
+from sparkdl.nn.kernels import vmath
 from sparkdl.nn.losses.loss import check_class_weights
 from sparkdl.nn.losses.nll import NLLLoss, as_classes, places
+
+_ROWS = 256  # rows whose exponentials are held at a time
 
 
 class CrossEntropyLoss(NLLLoss):
@@ -66,32 +69,44 @@ class CrossEntropyLoss(NLLLoss):
 
 
 @njit
-def _log_sum(y):
-    """``(highest, log(sum(exp(y - highest))))``."""
-    top = y[0]
-    for c in range(1, len(y)):
-        top = max(top, y[c])
-    total = y.dtype.type(0)
-    for c in range(len(y)):
-        total += np.exp(y[c] - top)
-    return top, np.log(total)
+def _exponentials(e, y, tops, logs):
+    """``e = exp(y - tops)`` with each row's highest score in ``tops``, and ``logs``, the logarithm of each row's sum."""
+    for r in range(len(y)):
+        top = y[r, 0]
+        for c in range(1, y.shape[1]):
+            top = max(top, y[r, c])
+        tops[r] = top
+        for c in range(y.shape[1]):
+            e[r, c] = y[r, c] - top
+    flat = e.reshape(e.size)  # one loop over all values is vector code also where the rows are short
+    for i in range(flat.size):
+        flat[i] = vmath.exp(flat[i])
+    for r in range(len(y)):
+        total = y.dtype.type(0)
+        for c in range(y.shape[1]):
+            total += e[r, c]
+        logs[r] = vmath.log(total)
 
 
 @njit
 def _forward(values, counts, y, target, weight, ignore, smoothing):
     zero, one = y.dtype.type(0), y.dtype.type(1)
     spread = smoothing / y.dtype.type(y.shape[1])
-    for r in range(len(target)):
-        t = target[r]
-        if t == ignore:
-            values[r], counts[r] = zero, zero
-            continue
-        top, log = _log_sum(y[r])
-        total = (one - smoothing) * weight[t] * (top + log - y[r, t])
-        if smoothing > zero:
-            for c in range(y.shape[1]):
-                total += spread * weight[c] * (top + log - y[r, c])
-        values[r], counts[r] = total, weight[t]
+    for a in range(0, len(y), _ROWS):
+        rows = y[a : a + _ROWS]
+        e, tops, logs = np.empty_like(rows), np.empty_like(rows[:, 0]), np.empty_like(rows[:, 0])
+        _exponentials(e, rows, tops, logs)
+        for r in range(len(rows)):
+            t = target[a + r]
+            if t == ignore:
+                values[a + r], counts[a + r] = zero, zero
+                continue
+            top, log = tops[r], logs[r]
+            total = (one - smoothing) * weight[t] * (top + log - rows[r, t])
+            if smoothing > zero:
+                for c in range(rows.shape[1]):
+                    total += spread * weight[c] * (top + log - rows[r, c])
+            values[a + r], counts[a + r] = total, weight[t]
 
 
 @njit
@@ -100,34 +115,38 @@ def _backward(dy, y, target, weight, ignore, smoothing):
     spread, weights = smoothing / y.dtype.type(y.shape[1]), zero
     for c in range(y.shape[1]):
         weights += weight[c]
-    for r in range(len(target)):
+    tops, logs = np.empty_like(y[:, 0]), np.empty_like(y[:, 0])
+    _exponentials(dy, y, tops, logs)
+    for r in range(len(y)):
         t = target[r]
         if t == ignore:
             dy[r] = zero
             continue
-        top, log = _log_sum(y[r])
-        scale = (one - smoothing) * weight[t] + spread * weights
+        scale = ((one - smoothing) * weight[t] + spread * weights) * vmath.exp(-logs[r])
         for c in range(y.shape[1]):
-            dy[r, c] = scale * np.exp(y[r, c] - top - log) - spread * weight[c]
+            dy[r, c] = scale * dy[r, c] - spread * weight[c]
         dy[r, t] -= (one - smoothing) * weight[t]
 
 
 @njit
 def _forward_soft(values, y, q):
+    e, tops, logs = np.empty_like(y), np.empty_like(y[:, 0]), np.empty_like(y[:, 0])
+    _exponentials(e, y, tops, logs)
     for r in range(len(y)):
-        top, log = _log_sum(y[r])
         total = y.dtype.type(0)
         for c in range(y.shape[1]):
-            total += q[r, c] * (top + log - y[r, c])
+            total += q[r, c] * (tops[r] + logs[r] - y[r, c])
         values[r] = total
 
 
 @njit
 def _backward_soft(dy, y, q):
+    tops, logs = np.empty_like(y[:, 0]), np.empty_like(y[:, 0])
+    _exponentials(dy, y, tops, logs)
     for r in range(len(y)):
-        top, log = _log_sum(y[r])
         total = y.dtype.type(0)
         for c in range(y.shape[1]):
             total += q[r, c]
+        scale = total * vmath.exp(-logs[r])
         for c in range(y.shape[1]):
-            dy[r, c] = total * np.exp(y[r, c] - top - log) - q[r, c]
+            dy[r, c] = scale * dy[r, c] - q[r, c]
