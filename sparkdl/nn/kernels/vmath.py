@@ -5,7 +5,7 @@ they are the C library's. The largest errors, in units in the last place, stand 
 them. Infinities and NaN are treated as the C library does.
 
 Sources: Cody & Waite (1980) for the reduction of the argument of exp; Moshier, Cephes (1989), for the intervals of
-exp, log and tanh and their coefficients.
+exp, log and tanh and their coefficients; those of erf were fitted anew.
 """
 
 from __future__ import annotations
@@ -134,7 +134,35 @@ def _positive_exp32(x):
 
 @register_jitable(inline="always")
 def _sigmoid32(x):
-    return f32(1) / (f32(1) + _exp32(-x))
+    e = _exp32(-abs(x))
+    return (f32(1) if x >= f32(0) else e) / (f32(1) + e)
+
+
+@register_jitable(inline="always")
+def _erf32(x):
+    # |x| < 1: odd polynomial; 1 to 4: 1 - exp(-x**2) times a polynomial in 1 / x; beyond, erf is 1
+    z = x * x
+    p = f32(7.8538532796e-05)
+    p = p * z + f32(-8.0101911792e-04)
+    p = p * z + f32(5.1883274072e-03)
+    p = p * z + f32(-2.6853811789e-02)
+    p = p * z + f32(1.1283585145e-01)
+    p = p * z + f32(-3.7612625824e-01)
+    p = p * z + f32(1.1283791657)
+    a = min(max(abs(x), f32(1)), f32(4))
+    t = f32(1) / a
+    q = f32(-1.6678575080e-02)
+    q = q * t + f32(1.1580263497e-01)
+    q = q * t + f32(-3.4574209305e-01)
+    q = q * t + f32(5.6782868607e-01)
+    q = q * t + f32(-5.0155166189e-01)
+    q = q * t + f32(4.9612438171e-02)
+    q = q * t + f32(5.5797927995e-01)
+    q = q * t + f32(3.3292847758e-04)
+    large = f32(1) - _exp32(-a * a) * q
+    large = large if x > f32(0) else -large
+    y = x * p if abs(x) < f32(1) else large
+    return x if x != x else y
 
 
 def _choose(name: str, single: Any, double: Any) -> Any:
@@ -158,10 +186,12 @@ def _choose(name: str, single: Any, double: Any) -> Any:
 
 @register_jitable(inline="always")
 def _sigmoid64(x):
-    return 1 / (1 + math.exp(-x))
+    e = math.exp(-abs(x))
+    return (1.0 if x >= 0 else e) / (1 + e)
 
 
 exp = _choose("exp", _exp32, math.exp)  # 1.5 units in the last place
 log = _choose("log", _log32, math.log)  # 1
-tanh = _choose("tanh", _tanh32, math.tanh)  # 2
+tanh = _choose("tanh", _tanh32, math.tanh)  # 1.5
 sigmoid = _choose("sigmoid", _sigmoid32, _sigmoid64)  # 2.5
+erf = _choose("erf", _erf32, math.erf)  # 2.5
