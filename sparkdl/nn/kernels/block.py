@@ -13,7 +13,7 @@ from sparkdl.kernel import isa
 from sparkdl.nn.kernels import microkernel
 from sparkdl.nn.kernels.microkernel import BIAS, STORED, ZERO
 
-__all__ = ["BIAS", "LANES", "PANEL", "STORED", "ZERO", "block", "panel"]
+__all__ = ["BIAS", "LANES", "PANEL", "STORED", "ZERO", "block", "panel", "steps", "transpose"]
 
 LANES = {4: microkernel.BYTES[isa()] // 4, 8: microkernel.BYTES[isa()] // 8}
 PANEL = {size: lanes * max(microkernel.ROWS[isa()]) for size, lanes in LANES.items()}
@@ -29,29 +29,39 @@ def panel(columns: int, itemsize: int) -> int:
     return -(-vectors // max(panels, 1)) * LANES[itemsize]
 
 
-@intrinsic
-def block(typingctx: Any, like: Any, *args: Any) -> Any:
-    """``block(like, a, roff, sk, toff, nt, K, b, bs, bts, c, coff, M, N, mode, bias)``: see ``microkernel.block``.
+def _external(name: str, kind: ir.FunctionType) -> Any:
+    """An intrinsic ``f(like, *integers)`` that calls the external ``sparkdl_<name>_<f32 or f64>``, picked by ``like``'s dtype."""
 
-    ``like`` is an array whose dtype picks the element type; everything else is an integer (addresses included).
-    """
-    args = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
-    if len(args) != len(microkernel.BLOCK_ARGUMENTS):
-        raise TypeError(f"block takes {len(microkernel.BLOCK_ARGUMENTS) + 1} arguments, got {len(args) + 1}")
-    kind = "f32" if like.dtype == types.float32 else "f64"
-    signature = types.void(like, types.StarArgTuple([types.intp] * len(args)))
+    @intrinsic
+    def call(typingctx: Any, like: Any, *args: Any) -> Any:
+        args = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
+        if len(args) != len(kind.args):
+            raise TypeError(f"{name} takes {len(kind.args) + 1} arguments, got {len(args) + 1}")
+        symbol = f"sparkdl_{name}_{'f32' if like.dtype == types.float32 else 'f64'}"
+        signature = types.void(like, types.StarArgTuple([types.intp] * len(args)))
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        function = cgutils.get_or_insert_function(builder.module, microkernel.BLOCK_TYPE, f"sparkdl_block_{kind}")
-        given = cgutils.unpack_tuple(builder, values[1])
-        casts = [
-            builder.inttoptr(v, t) if isinstance(t, ir.PointerType) else v
-            for v, t in zip(given, microkernel.BLOCK_TYPE.args, strict=True)
-        ]
-        builder.call(function, casts)
-        return context.get_dummy_value()
+        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            function = cgutils.get_or_insert_function(builder.module, kind, symbol)
+            given = cgutils.unpack_tuple(builder, values[1])
+            builder.call(
+                function,
+                [
+                    builder.inttoptr(v, t) if isinstance(t, ir.PointerType) else v
+                    for v, t in zip(given, kind.args, strict=True)
+                ],
+            )
+            return context.get_dummy_value()
 
-    return signature, codegen
+        return signature, codegen
+
+    return call
+
+
+block = _external("block", microkernel.BLOCK_TYPE)
+"""``block(like, a, roff, sk, toff, nt, K, b, bs, bts, c, coff, M, N, mode, bias)``: see ``microkernel.block``."""
+
+transpose = _external("transpose", microkernel.TRANSPOSE_TYPE)
+"""``transpose(like, to, ld_to, source, ld_source, rows, columns)``: see ``microkernel.transpose``."""
 
 
 def steps(n: int, stride: int = 1) -> np.ndarray:

@@ -38,7 +38,7 @@ BYTES = {"avx512": 64, "avx2": 32, "plain": 16}
 # Rows of the tiles by the number of vectors, largest first: with 32 registers up to 24 accumulators, with 16 up to 12.
 ROWS = {
     "avx512": {4: (6, 4, 2, 1), 3: (8, 4, 2, 1), 2: (12, 8, 4, 2, 1), 1: (24, 12, 8, 4, 2, 1)},
-    "avx2": {3: (4, 2, 1), 2: (6, 4, 2, 1), 1: (12, 8, 4, 2, 1)},
+    "avx2": {2: (6, 4, 2, 1), 1: (12, 8, 4, 2, 1)},  # the mask takes a register too
     "plain": {2: (4, 2, 1), 1: (8, 4, 2, 1)},  # the product takes a register of its own
 }
 _UNROLL = 4
@@ -252,12 +252,63 @@ def block(module: ir.Module, w: Width, tiles: dict[int, dict[int, ir.Function]])
     return function
 
 
+TRANSPOSE_TYPE = ir.FunctionType(VOID, [PTR, I64, PTR, I64, I64, I64])
+
+
+def transpose(module: ir.Module, w: Width) -> ir.Function:
+    """``to[c ld_to + r] = source[r ld_source + c]`` for r < rows, c < columns, in squares that stay in registers."""
+    function = ir.Function(module, TRANSPOSE_TYPE, f"sparkdl_transpose_{w.kind}")
+    to, ld_to, source, ld_source, rows, columns = function.args
+    b = ir.IRBuilder(function.append_basic_block("entry"))
+    lanes = min(w.lanes, 8)
+    vector = ir.VectorType(w.real, lanes)
+    whole_rows, whole_columns = b.and_(rows, I64(-lanes)), b.and_(columns, I64(-lanes))
+
+    def at(base: Any, ld: Any, row: Any, column: Any) -> Any:
+        return w.pointer(b, base, b.add(b.mul(row, ld), column))
+
+    def exchange(x: Any, y: Any, step: int) -> tuple[Any, Any]:
+        """The off-diagonal squares of size ``step`` of two rows change places."""
+        low = [n if not n & step else lanes + n - step for n in range(lanes)]
+        high = [n + step if not n & step else lanes + n for n in range(lanes)]
+        mask = ir.VectorType(I32, lanes)
+        return tuple(b.shuffle_vector(x, y, ir.Constant(mask, picks)) for picks in (low, high))  # type: ignore[return-value]
+
+    def scalars(first_row: Any, first_column: Any) -> None:
+        with Loop(b, rows, start=first_row) as r, Loop(b, columns, start=first_column) as c:
+            b.store(b.load(at(source, ld_source, r, c)), at(to, ld_to, c, r))
+
+    with Loop(b, whole_rows, step=lanes) as r:
+        with Loop(b, whole_columns, step=lanes) as c:
+            square = []
+            for n in range(lanes):
+                square.append(b.load(b.bitcast(at(source, ld_source, b.add(r, I64(n)), c), vector.as_pointer())))
+                square[-1].align = w.size
+            step = 1
+            while step < lanes:
+                for n in range(lanes):
+                    if not n & step:
+                        square[n], square[n + step] = exchange(square[n], square[n + step], step)
+                step *= 2
+            for n in range(lanes):
+                b.store(
+                    square[n], b.bitcast(at(to, ld_to, b.add(c, I64(n)), r), vector.as_pointer())
+                ).align = w.size
+        with Loop(b, I64(lanes)) as n, Loop(b, columns, start=whole_columns) as c:
+            row = b.add(r, n)
+            b.store(b.load(at(source, ld_source, row, c)), at(to, ld_to, c, row))
+    scalars(whole_rows, I64(0))
+    b.ret_void()
+    return function
+
+
 def build(name: str, kind: str) -> ir.Module:
     """The module of one instruction set and element type (``f32`` or ``f64``)."""
     module, w = ir.Module(f"sparkdl_{name}_{kind}"), Width(name, kind)
     module.triple = llvm.get_default_triple()
     tiles = {v: {r: tile(module, w, r, v) for r in rows} for v, rows in w.rows.items()}
     block(module, w, tiles)
+    transpose(module, w)
     return module
 
 

@@ -1,0 +1,50 @@
+"""The generated machine code: every accumulator stays in its register."""
+
+import re
+
+import pytest
+
+from sparkdl.kernel import _best_isa
+from sparkdl.nn.kernels import microkernel
+
+HERE = microkernel.ROWS.keys() if _best_isa() == "avx512" else ["plain", _best_isa()]
+
+
+def loops(body):
+    """The basic blocks of a function that end with a jump back to their own start."""
+    blocks = re.split(r"^(\.LBB\w+):", body, flags=re.M)
+    for name, text in zip(blocks[1::2], blocks[2::2], strict=True):
+        jump = re.search(rf"\tj\w+\t{re.escape(name)}\b", text)
+        if jump:
+            yield text[: jump.end()]
+
+
+@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("kind", ["f32", "f64"])
+def test_no_tile_spills_vectors_in_its_inner_loop(isa, kind):
+    text = microkernel.assembly(isa, kind)
+    found = re.findall(r"^(sparkdl_tile_\w+):(.*?)^\.Lfunc_end", text, re.S | re.M)
+    assert len(found) >= sum(map(len, microkernel.ROWS[isa].values()))
+    register = {"avx512": "zmm", "avx2": "ymm", "plain": "xmm"}[isa]
+    for name, body in found:
+        if isa == "plain" and not name.endswith("_full"):
+            continue  # without masks in hardware, incomplete vectors are taken apart
+        inner = [loop for loop in loops(body) if re.search(r"\tv?(fmadd|mul)\w*p[sd]", loop)]
+        assert inner, name
+        for loop in inner:
+            spilled = re.findall(rf"\tv?mov\w+\t.*(?:%rsp\)?.*%{register}|%{register}\d+, .*%rsp).*", loop)
+            assert not spilled, (name, spilled)
+
+
+def test_objects_are_kept_and_loaded_again(tmp_path, monkeypatch):
+    from sparkdl import kernelcache
+
+    monkeypatch.setattr(kernelcache, "folder", lambda: tmp_path)
+    build = lambda: microkernel.build(microkernel.isa(), "f32")  # noqa: E731
+    source = microkernel.Path(microkernel.__file__)
+    first = microkernel.load_object("probe", microkernel.isa(), build, source)
+    (kept,) = tmp_path.glob("probe-*.o")
+    assert first.keys() == {"sparkdl_block_f32"}
+    again = microkernel.load_object("probe", microkernel.isa(), lambda: pytest.fail("compiled twice"), source)
+    assert again.keys() == first.keys()
+    assert kept.stat().st_mode & 0o077 == 0
