@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     command = commands.add_parser("doctor", help="check Java, Spark, the door, BLAS, threads, caches; with remedies")
     command.add_argument("--master", help="the Spark master to try; by default that of Spark's own configuration")
+    command.add_argument("--patience", type=float, help="seconds to wait for Spark (default: 14)")
     command.set_defaults(run=_doctor)
 
     files = "a model that was saved here (a folder), or a Keras or Caffe file"
@@ -53,9 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from sparkdl.doctor import examine, report
+    from sparkdl.doctor import PATIENCE, examine, report
 
-    findings = report(examine(master=options.master))
+    findings = report(examine(master=options.master, patience=options.patience or PATIENCE))
     return int(any(finding.state == "fail" for finding in findings))
 
 

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 OLDEST_JAVA = 17
-SECONDS = 10.0
-"""What may take long, starting Spark and running tasks, is given up after so many seconds, each."""
+PATIENCE = 14.0
+"""Seconds after which an examination that still waits for Spark is given up."""
 NEEDED_BY_TASKS = ("numpy", "numba", "pyarrow", "pandas")
 
 
@@ -35,11 +36,14 @@ class Finding(NamedTuple):
     remedy: str = ""
 
 
-def examine(spark: SparkSession | None = None, master: str | None = None) -> Iterator[Finding]:
+def examine(
+    spark: SparkSession | None = None, master: str | None = None, patience: float = PATIENCE
+) -> Iterator[Finding]:
     """Look at everything in turn; with ``spark`` in that session, else in the active one or one started for it."""
+    deadline = time.monotonic() + patience
     for check in (python, namesake, packages, kernels, threads, cache, java):
         yield from check()
-    yield from cluster(spark, master)
+    yield from cluster(spark, master, deadline - time.monotonic())
 
 
 def report(findings: Iterable[Finding]) -> list[Finding]:
@@ -130,7 +134,7 @@ def java() -> Iterator[Finding]:
         where = f"JAVA_HOME={home} has no bin/java" if home else "no java on the path and JAVA_HOME is not set"
         yield Finding("Java", "fail", where, f"{remedy} and set JAVA_HOME")
         return
-    answer = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=SECONDS)
+    answer = subprocess.run([program, "-version"], capture_output=True, text=True)
     found = re.search(r'version "(\d+)[^"]*"', answer.stderr)
     if not found or int(found[1]) < OLDEST_JAVA:
         yield Finding("Java", "fail", f"{program}: {answer.stderr.strip()}", f"{remedy} and set JAVA_HOME")
@@ -138,18 +142,22 @@ def java() -> Iterator[Finding]:
         yield Finding("Java", "ok", f"{found[0]} ({program})")
 
 
-def cluster(spark: SparkSession | None = None, master: str | None = None) -> Iterator[Finding]:
+def cluster(
+    spark: SparkSession | None = None, master: str | None = None, patience: float = PATIENCE
+) -> Iterator[Finding]:
     """The session, its slots, what its tasks see, and the door to its block manager."""
     from pyspark.sql import SparkSession
 
+    deadline = time.monotonic() + patience
     own = spark is None and SparkSession.getActiveSession() is None
     try:
-        spark = spark or _within(SECONDS, lambda: _session(master))
+        spark = spark or _until(deadline, lambda: _session(master))
     except Exception as error:
-        yield Finding("Spark", "fail", _line(error), "look at Java above, at the master's address, at Spark's log")
+        remedy = "look at Java above, at the master's address, at Spark's log; on a busy machine, --patience 60"
+        yield Finding("Spark", "fail", _line(error), remedy)
         return
     try:
-        yield from _session_findings(spark)
+        yield from _session_findings(spark, deadline)
     finally:
         if own:
             spark.stop()
@@ -163,13 +171,13 @@ def _session(master: str | None) -> SparkSession:
     return (builder.master(master) if master else builder).getOrCreate()
 
 
-def _session_findings(spark: SparkSession) -> Iterator[Finding]:
+def _session_findings(spark: SparkSession, deadline: float) -> Iterator[Finding]:
     slots = spark.sparkContext.defaultParallelism
     master = spark.sparkContext.master
     yield Finding("Spark", "ok", f"{spark.version}, {master}, {slots} slots")
     dynamic = spark.conf.get("spark.dynamicAllocation.enabled", "false") == "true"
     try:
-        seen = _within(SECONDS, lambda: _ask_tasks(spark, slots))
+        seen = _until(deadline, lambda: _ask_tasks(spark, slots))
     except Exception as error:
         spark.sparkContext.cancelAllJobs()
         remedy = "are all slots busy with other jobs, do executors start (Spark's page), has each of them Python?"
@@ -178,6 +186,18 @@ def _session_findings(spark: SparkSession) -> Iterator[Finding]:
     yield from _task_findings(seen)
     if dynamic:
         yield Finding("slots", "ok", "dynamic allocation is on: tasks are gathered without a barrier stage")
+    yield _door(spark, deadline)
+
+
+def _door(spark: SparkSession, deadline: float) -> Finding:
+    from sparkdl.blockmanager.bridge.session import open_door
+
+    try:
+        doors = _until(deadline, lambda: open_door(spark))
+    except Exception as error:
+        remedy = "the door is a small jar in this package, loaded with ADD JAR: look at the executors' logs"
+        return Finding("door", "fail", _line(error), remedy)
+    return Finding("door", "ok", f"open in executor {', '.join(door.executor for door in doors)}")
 
 
 def _ask_tasks(spark: SparkSession, slots: int) -> list[dict[str, Any]]:
@@ -236,8 +256,8 @@ def _task_findings(seen: list[dict[str, Any]]) -> Iterator[Finding]:
         yield Finding("tasks", "ok", f"{len(seen)} on {', '.join(hosts)}, same Python and packages as the driver")
 
 
-def _within(seconds: float, call: Callable[[], Any]) -> Any:
-    """The value of ``call``, or TimeoutError after ``seconds``; the call then goes on in a thread of its own."""
+def _until(deadline: float, call: Callable[[], Any]) -> Any:
+    """The value of ``call``, or TimeoutError at ``deadline``; the call then goes on in a thread of its own."""
     done: list[Any] = []
     failed: list[BaseException] = []
 
@@ -247,13 +267,14 @@ def _within(seconds: float, call: Callable[[], Any]) -> Any:
         except BaseException as error:  # handed to the caller below
             failed.append(error)
 
+    began = time.monotonic()
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(seconds)
+    thread.join(max(deadline - began, 0.0))
     if failed:
         raise failed[0]
     if not done:
-        raise TimeoutError(f"no answer within {seconds:.0f} s")
+        raise TimeoutError(f"no answer within {time.monotonic() - began:.1f} s")
     return done[0]
 
 

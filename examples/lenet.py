@@ -1,0 +1,115 @@
+"""LeNet-5 trained on Spark, on real handwritten digits. ``make train`` runs this.
+
+    python examples/lenet.py                      the 1,797 digits that ship with scikit-learn, scaled up to 28x28
+    python examples/lenet.py --data folder        MNIST: the four idx files, gz or not
+    python examples/lenet.py --master "local-cluster[2,1,1024]"
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+from sparkdl import nn, optim
+
+SETTINGS = {
+    "digits": {"batch_size": 32, "lr": 0.02, "epochs": 20},  # 1,437 images to learn from: small steps, many epochs
+    "mnist": {"batch_size": 128, "lr": 0.05, "epochs": 5},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder with MNIST's idx files; by default scikit-learn's digits")
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--master", default="local[*]", help="where Spark runs (default: %(default)s)")
+    parser.add_argument("--save", type=Path, default=Path("lenet"), help="folder for the model (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    settings = SETTINGS["mnist" if options.data else "digits"]
+    train, test = mnist(options.data) if options.data else digits()
+
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # the tasks run the Python that runs this
+    spark = SparkSession.builder.master(options.master).appName("LeNet-5").getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    print(f"Spark {spark.version} on {options.master}; {len(train[0]):,} images to train on, {len(test[0]):,} to test")
+
+    trainer = optim.Trainer(
+        lenet(),
+        nn.NLLLoss(),
+        optim.SGD(lr=settings["lr"], momentum=0.9, weight_decay=1e-3),
+        batch_size=settings["batch_size"],
+        max_epochs=options.epochs or settings["epochs"],
+        seed=options.seed,
+    )
+    columns = {"features": "image", "label": "label"}
+    metrics = [optim.Top1Accuracy()]
+    test_frame = frame(spark, *test)
+    history = trainer.fit(frame(spark, *train), **columns, validation=test_frame, metrics=metrics)
+    accuracy = trainer.evaluate(test_frame, **columns, metrics=metrics)
+
+    trainer.model.save(options.save)
+    seconds = sum(epoch["seconds"] for epoch in history)
+    for name, value in accuracy.items():
+        print(f"{name} on {len(test[0]):,} images that were not trained on: {value:.2%}, after {seconds:.1f} s")
+    print(f"model saved in {options.save.resolve()}; nn.load({str(options.save)!r}) brings it back")
+    spark.stop()
+
+
+def lenet() -> nn.Module:
+    """LeNet-5 in the shape that BigDL made known: two convolutions, two fully connected layers, tanh."""
+    return nn.Sequential(
+        nn.Reshape((1, 28, 28)),
+        nn.Conv2d(1, 6, 5),
+        nn.Tanh(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 12, 5),
+        nn.Tanh(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(12 * 4 * 4, 100),
+        nn.Tanh(),
+        nn.Linear(100, 10),
+        nn.LogSoftmax(),
+    )
+
+
+Images = tuple[np.ndarray, np.ndarray]
+"""Pixels (n, 28, 28), 0 for paper and 1 for ink, and labels (n,)."""
+
+
+def digits() -> tuple[Images, Images]:
+    """scikit-learn's 8x8 digits, scaled up by cubic splines; a fifth of each class is kept for the test."""
+    from scipy.ndimage import zoom
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    data = load_digits()
+    pixels = zoom(data.images / 16, (1, 3.5, 3.5), order=3, mode="nearest", grid_mode=True)
+    x, x_test, y, y_test = train_test_split(pixels, data.target, test_size=0.2, stratify=data.target, random_state=0)
+    return (x, y), (x_test, y_test)
+
+
+def mnist(folder: Path) -> tuple[Images, Images]:
+    """MNIST's training and test images."""
+    from sparkdl.data import read_idx
+
+    def part(name: str) -> Images:
+        return read_idx(folder / f"{name}-images-idx3-ubyte") / 255, read_idx(folder / f"{name}-labels-idx1-ubyte")
+
+    return part("train"), part("t10k")
+
+
+def frame(spark: SparkSession, images: np.ndarray, labels: np.ndarray) -> DataFrame:
+    """A DataFrame with a column of 784 numbers and a column of labels."""
+    pixels = pa.array(images.astype(np.float32).reshape(-1))
+    columns = {"image": pa.FixedSizeListArray.from_arrays(pixels, 28 * 28), "label": pa.array(labels.astype(np.int32))}
+    return spark.createDataFrame(pa.table(columns))
+
+
+if __name__ == "__main__":
+    main()
