@@ -74,7 +74,8 @@ def njit(
         return lambda f: njit(f, parallel=parallel, inline=inline, fastmath=fastmath, **options)
     if function.__closure__ or "<locals>" in function.__qualname__:
         raise TypeError(f"kernel {function.__qualname__} must be a top-level function: closures cannot be kept on disk.")
-    own = function.__module__.partition(".")[0] == __name__.partition(".")[0] or options.pop("generated", False)
+    generated = options.pop("generated", False)
+    own = generated or function.__module__.partition(".")[0] == __name__.partition(".")[0]
     fast = fastmath if isinstance(fastmath, bool) else set(fastmath)
     options = {"error_model": "numpy", "nogil": True, "boundscheck": False, **options}
     dispatcher = numba().njit(function, parallel=parallel, inline=inline, fastmath=fast, cache=not own, **options)

@@ -90,7 +90,7 @@ def test_other_data_or_settings_cannot_be_gone_on_with(tmp_path):
 
 
 def test_a_snapshot_survives_its_one_file_form():
-    progress = optim.Progress(epoch=2, iteration=9, epoch_ended=True, history=({"loss": 0.5, "epoch": 1},))
+    progress = optim.Progress(epoch=2, iteration=9, epoch_ended=True, loss=0.5, history=({"loss": 0.5, "epoch": 1},))
     snapshot = Snapshot(progress, Epoch(3, 1.5, 2.0, 48, 0.1, {"Loss": 1.0}), {"rows": 7}, {"model/w": np.arange(3.0)})
     again = Snapshot.unpack(snapshot.pack(), "x")
     assert (again.progress, again.epoch, again.run) == (progress, snapshot.epoch, snapshot.run)

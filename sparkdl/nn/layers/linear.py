@@ -47,25 +47,21 @@ class Linear(Layer):
         ctx.save(x)
         y = ctx.empty((*x.shape[:-1], self.out_features))
         bias = None if self.bias is None else self.bias.data
-        for rows in ctx.leaves():
-            gemm.affine(_matrix(y, rows), _matrix(x, rows), self.weight.data, bias)
+        gemm.affine(_matrix(y), _matrix(x), self.weight.data, bias)
         return y
 
     def backward(self, dy, ctx):
         (x,) = ctx.saved
-        dy = np.ascontiguousarray(dy)
-        ctx.grad(self.weight, lambda out, rows: gemm.matmul(out, _matrix(x, rows).T, _matrix(dy, rows)))
+        ctx.grad(self.weight, lambda out, rows: gemm.matmul(out, _matrix(x[rows]).T, _matrix(dy[rows])))
         if self.bias is not None:
-            ctx.grad(self.bias, lambda out, rows: _matrix(dy, rows).sum(0, out=out))
+            ctx.grad(self.bias, lambda out, rows: _matrix(dy[rows]).sum(0, out=out))
         if not ctx.needs[0]:
             return None
         dx = ctx.empty(x.shape)
-        for rows in ctx.leaves():
-            gemm.matmul(_matrix(dx, rows), _matrix(dy, rows), self.weight.data.T)
+        gemm.matmul(_matrix(dx), _matrix(dy), self.weight.data.T)
         return dx
 
 
-def _matrix(x, rows):
-    """The samples ``rows`` as a matrix of vectors (a view of contiguous samples)."""
-    part = x[rows]
-    return part if part.ndim == 2 else part.reshape(-1, part.shape[-1])
+def _matrix(x):
+    """All vectors as the rows of a matrix (a view where ``x`` is contiguous)."""
+    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
