@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from sparkdl.blockmanager.bridge.session import count_slots
 from sparkdl.errors import ClusterError
+
+
+def free_slots(spark: Any) -> int:
+    """Tasks that the executors that are there can run at once, by their cores and ``spark.task.cpus``."""
+    return count_slots(spark)
 
 
 def choose_tasks(spark: Any, wanted: int | None, shards: int, slots: int) -> int:

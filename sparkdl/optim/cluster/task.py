@@ -1,9 +1,11 @@
-"""What runs inside a task of the training stage."""
+"""What runs inside the tasks of a stage: rows in, and out come weights, history, reports."""
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -12,83 +14,106 @@ import numpy as np
 from sparkdl.data.taskrows import FramePlan
 from sparkdl.optim.check import check_feed
 from sparkdl.optim.cluster.failure import describe
+from sparkdl.optim.evaluate import pack, shard_by_shard
 from sparkdl.optim.exchange.allreduce import AllReduce
-from sparkdl.optim.exchange.local import Local
 from sparkdl.optim.exchange.member import Member
 from sparkdl.optim.job import Job
 from sparkdl.optim.loop import Loop
+from sparkdl.optim.progress import Progress
 
 SCHEMA = "rank int, kind string, name string, data binary"
 
 
-@dataclass
-class TrainTask:
-    """The function that ``mapInArrow`` runs: rows in, and out come the trained weights (of rank 0) and each task's report."""
-
-    job: Job
-    plan: FramePlan
-    tasks: int
-    validated: bool
-    link: Any  # how to reach the block manager: what the driver knows of the doors
+class Task:
+    """A function for ``mapInArrow`` that names itself in what goes wrong."""
 
     def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
         from pyspark import TaskContext
 
         context = TaskContext.get()
-        rank = context.partitionId() if context is not None else 0
+        assert context is not None, "runs inside a Spark task"
+        rank = context.partitionId()
         try:
-            yield from self._train(batches, rank)
+            rows = self.run(batches, rank)
         except Exception as error:
             raise describe(error, rank) from None
+        if rows:
+            yield _batch(rank, rows)
 
-    def _train(self, batches: Iterator[Any], rank: int) -> Iterator[Any]:
+    def run(self, batches: Iterable[Any], rank: int) -> list[tuple[str, str, bytes]]:
+        """``(kind, name, data)`` rows for the driver."""
+        raise NotImplementedError
+
+
+@dataclass
+class TrainTask(Task):
+    """One of ``tasks`` members of training run ``run_id``."""
+
+    job: Job
+    plan: FramePlan
+    tasks: int
+    run_id: int
+
+    def run(self, batches: Iterable[Any], rank: int) -> list[tuple[str, str, bytes]]:
         from sparkdl.blockmanager.spark import connect
 
         feed, validation = self.plan.decode(batches, task=rank, tasks=self.tasks)
         for each in (feed, validation):
             if each is not None:
                 check_feed(self.job.model, self.job.loss, each)
-        store = connect(self.link, rank, self.tasks)
-        try:
+        with connect(self.run_id, rank, self.tasks) as store:
             member = Member(rank, self.tasks, self.job.shards, store.teams)
-            exchange = Local() if self.tasks == 1 else AllReduce(self.job.codec)
 
-            def report(progress: Any, figures: dict[str, Any]) -> None:
+            def report(progress: Progress, figures: dict[str, Any]) -> None:
                 if rank == 0:
-                    store.publish(json.dumps([asdict(replace(progress, history=())), figures]).encode())
+                    store.note(json.dumps([_plain(progress), figures], default=_listed))
 
-            loop = Loop(self.job, feed, exchange, member, store, validation if self.validated else None, report)
+            loop = Loop(self.job, feed, AllReduce(self.job.codec), member, store, validation, report)
             progress = loop.run()
-            rows = [("report", "", json.dumps(_report(loop, store)).encode())]
+            facts = {
+                "costs": asdict(loop.exchange.costs),
+                "visits": loop.visits.report(),
+                "store": store.stats()._asdict(),
+                "spilled": feed.spilled,
+            }
+            rows = [("report", "", json.dumps(facts).encode())]
             if rank == 0:
-                rows.append(("history", "", json.dumps(list(progress.history)).encode()))
+                rows.append(("history", "", json.dumps(list(progress.history), default=_listed).encode()))
                 rows += [("state", name, _bytes(array)) for name, array in self.job.model.state_dict().items()]
-            yield _batch(rank, rows)
-        finally:
-            store.close()
+            return rows
 
 
-def _report(loop: Loop, store: Any) -> dict[str, Any]:
-    return {
-        "costs": asdict(loop.exchange.costs),
-        "visits": loop.visits.report(),
-        "rows": len(loop.feed),
-        "store": store.stats()._asdict(),
-    }
+@dataclass
+class EvaluateTask(Task):
+    """Metrics over this task's shards."""
+
+    job: Job
+    plan: FramePlan
+    tasks: int
+
+    def run(self, batches: Iterable[Any], rank: int) -> list[tuple[str, str, bytes]]:
+        feed, _ = self.plan.decode(batches, task=rank, tasks=self.tasks)
+        return [("states", "", pack(shard_by_shard(self.job.model, feed, self.job.metrics)))]
+
+
+def _plain(progress: Progress) -> dict[str, Any]:
+    told = asdict(replace(progress, history=()))
+    return {**told, "loss": None if math.isnan(progress.loss) else progress.loss}
+
+
+def _listed(value: Any) -> Any:
+    """Figures that are arrays (a confusion matrix) as JSON has them."""
+    return np.asarray(value).tolist()
 
 
 def _bytes(array: np.ndarray) -> bytes:
-    import io
-
     out = io.BytesIO()
     np.save(out, array, allow_pickle=False)
     return out.getvalue()
 
 
 def array_of(data: bytes) -> np.ndarray:
-    """The array that ``_bytes`` wrote."""
-    import io
-
+    """The array that a row of kind "state" holds."""
     return np.load(io.BytesIO(data), allow_pickle=False)
 
 
@@ -98,5 +123,3 @@ def _batch(rank: int, rows: list[tuple[str, str, bytes]]) -> Any:
     kinds, names, data = zip(*rows, strict=True)
     columns = [pa.array([rank] * len(rows), pa.int32()), pa.array(kinds), pa.array(names), pa.array(data, pa.binary())]
     return pa.RecordBatch.from_arrays(columns, names=["rank", "kind", "name", "data"])
-
-

@@ -1,0 +1,140 @@
+"""Training on a Spark DataFrame: one stage whose tasks run the loop together."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from typing import Any
+
+from sparkdl.blockmanager.bridge.session import drop_everywhere, new_run, open_door, read_notes
+from sparkdl.data.frame import prepare
+from sparkdl.errors import ClusterError
+from sparkdl.optim.bar import Bar
+from sparkdl.optim.cluster import failure
+from sparkdl.optim.cluster.slots import choose_tasks, free_slots
+from sparkdl.optim.cluster.task import SCHEMA, EvaluateTask, TrainTask, array_of
+from sparkdl.optim.evaluate import figures, unpack
+from sparkdl.optim.history import History
+from sparkdl.optim.job import Job
+from sparkdl.optim.progress import Progress
+
+POLL = 0.5  # seconds between two looks at the tasks' notes
+
+
+def fit_frame(job: Job, df: Any, columns: dict[str, Any], validation: Any, tasks: int | None, show: bool) -> History:
+    """Trains ``job.model``: afterwards it holds the weights that the tasks agreed on."""
+    spark = df.sparkSession
+    open_door(spark)
+    if not job.shuffle and tasks is None:
+        tasks = min(partitions(df), job.shards)
+    count = choose_tasks(spark, tasks, job.shards, free_slots(spark))
+    frame, plan = prepare(
+        df,
+        columns["features"],
+        columns["label"],
+        columns["weight"],
+        tasks=count,
+        shards=job.shards,
+        order_by=columns["order_by"],
+        shuffle=job.shuffle,
+        dtype=job.model.dtype,
+        validation=validation,
+    )
+    run = new_run()
+    task = TrainTask(job, plan, count, run)
+    with Bar(show) as bar:
+        rows = run_stage(spark, frame, task, run, count, Watcher(spark, run, count, bar))
+    state = {row.name: array_of(row.data) for row in rows if row.kind == "state"}
+    job.model.load_state_dict(state)
+    history = next(json.loads(row.data) for row in rows if row.kind == "history")
+    reports = {row.rank: json.loads(row.data) for row in rows if row.kind == "report"}
+    return History(history, costs=[reports[rank] for rank in sorted(reports)], visits=_visits(reports))
+
+
+def _visits(reports: dict[int, dict[str, Any]]) -> dict[str, int]:
+    """How often rows were used in the last epoch, over all tasks."""
+    each = [report["visits"] for report in reports.values()]
+    return {name: sum(visits[name] for visits in each) for name in each[0]}
+
+
+def evaluate_frame(job: Job, df: Any, columns: dict[str, Any], tasks: int | None) -> dict[str, Any]:
+    """The metrics over a DataFrame, to the last bit those of arrays with the same rows."""
+    spark = df.sparkSession
+    open_door(spark)
+    count = choose_tasks(spark, tasks, job.shards, free_slots(spark))
+    frame, plan = prepare(
+        df, columns["features"], columns["label"], columns["weight"],
+        tasks=count, shards=job.shards, shuffle=True, dtype=job.model.dtype,
+    )  # fmt: skip
+    rows = run_stage(spark, frame, EvaluateTask(job, plan, count), None, count, None)
+    states: dict[Any, Any] = {}
+    for row in rows:
+        states.update(unpack(bytes(row.data)))
+    return figures(states, job.metrics, job.shards)
+
+
+def partitions(df: Any) -> int:
+    """How many partitions a DataFrame has (a job under Spark Connect, which cannot say)."""
+    from pyspark.sql import functions as F
+
+    if hasattr(df, "_jdf"):
+        return df.rdd.getNumPartitions()
+    return 1 + (df.select(F.max(F.spark_partition_id())).first()[0] or 0)
+
+
+def run_stage(spark: Any, frame: Any, task: Any, run: int | None, count: int, watcher: Watcher | None) -> list[Any]:
+    """The rows that the stage's tasks give back. Its job is cancelled and its blocks are gone, however it ends."""
+    tag = f"sparkdl-{new_run()}"
+    spark.addTag(tag)
+    if watcher is not None:
+        watcher.start()
+    try:
+        return frame.mapInArrow(task, SCHEMA, barrier=run is not None and count > 1).collect()
+    except BaseException as error:
+        found = failure.find(error) if isinstance(error, Exception) else None
+        if found is not None:
+            raise failure.restore(found) from None
+        if not isinstance(error, Exception):  # interrupted: the tasks must not go on
+            spark.interruptTag(tag)
+        elif "SPARK-24819" in str(error) or "more slots than" in str(error):
+            raise ClusterError(
+                f"training needs {count} slots at once and they are not there; give tasks= fewer, or wait for other jobs."
+            ) from error
+        raise
+    finally:
+        if watcher is not None:
+            watcher.stop()
+        spark.removeTag(tag)
+        if run is not None:
+            drop_everywhere(spark, run)
+
+
+class Watcher:
+    """Shows the progress of rank 0 while the stage runs; looking costs no task."""
+
+    def __init__(self, spark: Any, run: int, count: int, bar: Bar) -> None:
+        self.spark, self.run, self.count, self.bar = spark, run, count, bar
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="sparkdl-progress", daemon=True)
+        self._seen: tuple[int, bool] = (-1, False)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._done.set()
+        self._thread.join(10)
+
+    def _watch(self) -> None:
+        while not self._done.wait(POLL):
+            self._look()
+
+    def _look(self) -> None:
+        notes = read_notes(self.spark, self.run, 1)
+        if notes and notes[0]:
+            told, shown = json.loads(notes[0])
+            progress = Progress(**{**told, "loss": math.nan if told["loss"] is None else told["loss"]})
+            if progress.iteration > self._seen[0]:
+                self._seen = (progress.iteration, progress.epoch_ended)
+                self.bar.update(progress, shown)
