@@ -32,9 +32,9 @@ def data():
 @pytest.mark.parametrize("make", [lambda: Scaled(5), Tied, lambda: nn.Linear(5, 5)])
 def test_gradients_do_not_depend_on_the_number_of_tasks(make):
     model, (x, dy) = make(), data()
-    outputs, dxs, grads = split_run(model, [x], [dy], BOUNDS, 1)
+    outputs, dxs, grads, _ = split_run(model, [x], [dy], BOUNDS, 1)
     for tasks in TASKS[1:]:
-        other_outputs, other_dxs, other = split_run(model, [x], [dy], BOUNDS, tasks)
+        other_outputs, other_dxs, other, _ = split_run(model, [x], [dy], BOUNDS, tasks)
         assert np.array_equal(outputs[0], other_outputs[0])
         assert np.array_equal(dxs[0], other_dxs[0])
         for name in grads:
@@ -43,7 +43,7 @@ def test_gradients_do_not_depend_on_the_number_of_tasks(make):
 
 def test_tied_gradients_are_the_sum_over_uses():
     model, (x, dy) = Tied().double(), [each.astype(np.float64) for each in data()]
-    _, _, grads = split_run(model, [x], [dy], BOUNDS, 3)
+    _, _, grads, _ = split_run(model, [x], [dy], BOUNDS, 3)
     model(x)
     model.backward(dy)
     for name, p in model.named_parameters():
