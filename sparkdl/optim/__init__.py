@@ -65,6 +65,11 @@ __getattr__, __dir__, __all__ = attach(
         # metrics
         "metrics.base": ["Metric", "RowMetric", "SumMetric"],
         "metrics.accuracy": ["BinaryAccuracy", "CategoricalAccuracy", "Top1Accuracy", "TopK", "TreeNNAccuracy"],
+        "metrics.confusion": ["ConfusionMatrix", "F1", "Precision", "Recall"],
+        "metrics.curves": ["AUC", "MeanAveragePrecision", "PRAUC"],
+        "metrics.detection": ["MeanAveragePrecisionObjectDetection"],
         "metrics.loss": ["Loss"],
+        "metrics.ranking": ["HitRatio", "LabelRankingAveragePrecision", "NDCG"],
+        "metrics.regression": ["MAE", "MSE", "R2"],
     },
 )

@@ -24,7 +24,8 @@ def exact_sum(values: Any) -> np.ndarray:
     if not v.size:
         return np.zeros(1)
     if not np.isfinite(v).all():
-        return np.array([v[~np.isfinite(v)].sum()])
+        special = v[~np.isfinite(v)]
+        return special[:1] if (special == special[0]).all() else np.array([math.nan])
     mantissa, exponent = np.frexp(v)
     whole, lowest = np.ldexp(mantissa, 53).astype(np.int64), int(exponent.min()) - 53
     at = exponent - exponent.min()
@@ -54,3 +55,43 @@ def _parts(total: int, exponent: int) -> np.ndarray:
             return np.array([sign * math.inf])
         rest &= (1 << shift) - 1
     return np.array(parts or [0.0])
+
+
+def products(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
+    """``a * b`` as ``rounded product, its rounding error``, exactly.  Source: Dekker (1971)."""
+    a, b = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
+    p, (a1, a2), (b1, b2) = a * b, _halves(a), _halves(b)
+    return p, ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2
+
+
+def _halves(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    c = a * (2.0**27 + 1)
+    high = c - (c - a)
+    return high, a - high
+
+
+def exact_bins(index: np.ndarray, values: Any, bins: int) -> np.ndarray:
+    """Exact sums of ``values`` (or of 1 each) by bin, float64 (parts, bins): column b is the exact sum of bin b."""
+    index = np.asarray(index).ravel()
+    if values is None or (values := np.asarray(values).ravel()).dtype == bool:
+        return np.bincount(index, values, bins)[None].astype(np.float64)
+    order = np.argsort(index, kind="stable")
+    cuts = np.searchsorted(index[order], np.arange(bins + 1))
+    sorted_values = np.asarray(values, np.float64)[order]
+    return _columns([exact_sum(sorted_values[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)])
+
+
+def add_bins(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The exact sum of two results of `exact_bins`."""
+    both = np.concatenate((a, b))
+    total = both.sum(0)
+    if (both == np.floor(both)).all() and np.abs(total).max(initial=0) < 2**53:  # float64 adds whole numbers exactly
+        return total[None]
+    return _columns([exact_sum(column) for column in both.T])
+
+
+def _columns(sums: list[np.ndarray]) -> np.ndarray:
+    out = np.zeros((max((len(s) for s in sums), default=1), len(sums)))
+    for i, s in enumerate(sums):
+        out[: len(s), i] = s
+    return out

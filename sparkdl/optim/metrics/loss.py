@@ -24,6 +24,5 @@ class Loss(SumMetric):
     def terms(self, output, target, weight):
         if self.loss is None:
             raise ValueError("Loss: which loss? Give one, as in Loss(nn.NLLLoss()), or let a Trainer evaluate it.")
-        values, counted = self.loss.terms(output, target)
-        counted = np.ones(len(values), bool) if counted is None else counted
-        return weighed(np.asarray(values, np.float64), weight), weighed(counted, weight)
+        values, counted = self.loss.totals(output, self.loss.fit(output, target))
+        return weighed(values, weight), weighed(np.broadcast_to(counted, values.shape), weight)
