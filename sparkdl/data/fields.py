@@ -4,6 +4,7 @@
     trainer.fit(df, features=Column("image", shape=(1, 28, 28)), label=Column("label", classes=10))
     trainer.fit(df, features=["age", "income", "height"], label="label")            numbers: one matrix (n, 3)
     trainer.fit(df, features={"left": "a", "right": ["b", "c"]}, label={"p": "p", "q": "q"})     several inputs
+    trainer.fit(df, features={"image": (28, 28)}, label="label")                                 column and shape
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Field:
 def as_columns(what: str, given: Any) -> dict[str, Column]:
     """``features`` or ``label`` of a ``fit`` as named columns, in order; a list of names stays one ``Column``."""
     if isinstance(given, Mapping) and given:
-        return {str(name): _column(what, each) for name, each in given.items()}
+        return {str(name): _column(what, _shaped(name, each)) for name, each in given.items()}
     if isinstance(given, list | tuple) and any(isinstance(each, Column) for each in given):
         columns = [_column(what, each) for each in given]
     else:
@@ -92,6 +93,12 @@ def as_columns(what: str, given: Any) -> dict[str, Column]:
 def title(column: Column) -> str:
     """A column's name, several joined by commas."""
     return column.name if isinstance(column.name, str) else ", ".join(column.name)
+
+
+def _shaped(name: str, given: Any) -> Any:
+    """``{"image": (28, 28)}`` names column and shape."""
+    whole = isinstance(given, list | tuple) and given and all(isinstance(size, int) for size in given)
+    return Column(name, shape=tuple(given)) if whole else given
 
 
 def _column(what: str, given: Any) -> Column:

@@ -76,7 +76,8 @@ def prepare(
     rows = parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1])
     key = F.element_at(F.array(*map(F.lit, _keys(tasks, shards if shuffle else None))), F.col(_PLACE) + F.lit(1))
     rows = rows.repartition(tasks, key).drop(_PLACE)
-    return rows, FramePlan(fields, names, shards, dtype, hashed=shuffle, numbered=not shuffle, validated=validation is not None)
+    validated = validation is not None
+    return rows, FramePlan(fields, names, shards, dtype, hashed=shuffle, numbered=not shuffle, validated=validated)
 
 
 def _keys(tasks: int, shards: int | None) -> list[int]:

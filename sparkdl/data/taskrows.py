@@ -39,7 +39,8 @@ class FramePlan:
     """How tasks decode the prepared DataFrame.
 
     ``hashed``: rows come with the hash that decides shard and order; ``numbered``: with a number that decides order
-    alone; else they stay as they come. ``validated``: validation rows come along, marked by their role. ``names``: input or target name per field.
+    alone; else they stay as they come. ``validated``: validation rows come along, marked by their role. ``names``:
+    input or target name per field.
     """
 
     fields: tuple[Field, ...]
