@@ -12,8 +12,8 @@ class Message:
 
     __slots__ = ("type", "fields", "unknown")
 
-    def __init__(self, type: str, **fields: Any) -> None:
-        self.type = type
+    def __init__(self, kind: str, /, **fields: Any) -> None:
+        self.type = kind
         self.fields: dict[str, Any] = {}
         self.unknown: list[str] = []  # names of fields that the schema does not have
         for name, value in fields.items():

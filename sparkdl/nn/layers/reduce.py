@@ -1,0 +1,70 @@
+"""Sums, means and extremes over axes of a sample."""
+
+import numpy as np
+
+from sparkdl.errors import ShapeError
+from sparkdl.nn.module import Layer
+
+
+class ReduceSum(Layer):
+    """The sum over axes ``dims`` (0, the batch, is not among them), which disappear unless ``keepdim``.
+
+    Shapes
+    ------
+    input   (batch, *)
+    output  (batch, *), without the axes ``dims``
+    """
+
+    def __init__(self, dims: tuple[int, ...], keepdim: bool = False) -> None:
+        super().__init__()
+        self.dims, self.keepdim = tuple(int(d) for d in dims), keepdim
+
+    def _axes(self, x):
+        axes = tuple(sorted({d % x.ndim for d in self.dims}))
+        if 0 in axes:
+            raise ShapeError(f"{self!r}: axis 0 is the batch and cannot be reduced, got an array of shape {x.shape}.")
+        return axes
+
+    def forward(self, x, ctx):
+        axes = self._axes(x)
+        ctx.save(x.shape, axes)
+        return x.sum(axis=axes, keepdims=self.keepdim)
+
+    def _spread(self, dy, shape, axes):
+        return np.broadcast_to(dy if self.keepdim else np.expand_dims(dy, axes), shape)
+
+    def backward(self, dy, ctx):
+        return self._spread(dy, *ctx.saved).copy()
+
+
+class ReduceMean(ReduceSum):
+    """The mean over axes ``dims``, which disappear unless ``keepdim``."""
+
+    def forward(self, x, ctx):
+        axes = self._axes(x)
+        ctx.save(x.shape, axes)
+        count = max(int(np.prod([x.shape[a] for a in axes])), 1)
+        return x.sum(axis=axes, keepdims=self.keepdim) / x.dtype.type(count)
+
+    def backward(self, dy, ctx):
+        shape, axes = ctx.saved
+        count = max(int(np.prod([shape[a] for a in axes])), 1)
+        return self._spread(dy / dy.dtype.type(count), shape, axes).copy()
+
+
+class ReduceMax(ReduceSum):
+    """The largest value over axes ``dims``; of equal ones each gets an equal share of the gradient."""
+
+    def forward(self, x, ctx):
+        axes = self._axes(x)
+        if any(x.shape[a] == 0 for a in axes):
+            raise ShapeError(f"{self!r}: no values to take the largest of in shape {x.shape}.")
+        y = x.max(axis=axes, keepdims=True)
+        ctx.save(x, y, axes)
+        return y if self.keepdim else y.reshape([n for i, n in enumerate(x.shape) if i not in axes])
+
+    def backward(self, dy, ctx):
+        x, y, axes = ctx.saved
+        best = x == y
+        share = (dy if self.keepdim else np.expand_dims(dy, axes)) / best.sum(axis=axes, keepdims=True).astype(x.dtype)
+        return best * share
