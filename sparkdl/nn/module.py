@@ -283,12 +283,6 @@ class Module:
 
         return summary(self, input_shapes)
 
-    def plan(self, *input_shapes: tuple[int, ...], training: bool = True) -> Any:
-        """The planned form of this model for inputs of these shapes (with the batch axis); see ``nn.plan``."""
-        from sparkdl.nn.plan import Plan
-
-        return Plan(self, input_shapes, training=training)
-
     def extra_repr(self) -> str:
         """The hyper-parameters, as in the constructor call."""
         given = []

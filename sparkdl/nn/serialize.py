@@ -72,7 +72,8 @@ def load(path: str | Path, layers: Mapping[str, type[Module]] | None = None) -> 
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError) as error:
-        raise FormatError(f"{path}: model.json does not describe a model: {type(error).__name__}: {error}") from error
+        text = f"{type(error).__name__}: {error}"
+        raise FormatError(f"{path}: model.json does not describe a model of these arrays: {text}") from error
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
@@ -193,12 +194,11 @@ def _build(
     else:
         config = {name: _decode(value, children, arrays) for name, value in told["config"].items()}
         module = cls(**config)
-        for name, child in children.items():  # what the constructor made, unless it was replaced later
-            made = module._modules.get(name)
-            if made is not child and (made is None or repr(made) != repr(child) or "same" in told["children"][name]):
+        for name in module._modules.keys() - children.keys():
+            delattr(module, name)
+        for name, child in children.items():  # in place of what the constructor made: it may have been replaced later
+            if module._modules.get(name) is not child:
                 module._put(name, child)
-    for name in children:
-        built[f"{path}.{name}" if path else name] = module._modules[name]
     built[path] = module
     return module
 
@@ -208,7 +208,7 @@ def _class(name: str, layers: dict[str, type[Module]]) -> type[Module]:
 
     cls = layers.get(name) or (getattr(nn, name) if name in nn.__all__ else None)
     if not (isinstance(cls, type) and issubclass(cls, Module)):
-        raise FormatError(f"unknown class {name!r}; if it is yours, give it: nn.load(path, layers={{{name!r}: {name}}}).")
+        raise FormatError(f"unknown class {name!r}; is it yours? Then nn.load(path, layers={{{name!r}: {name}}}).")
     return cls
 
 

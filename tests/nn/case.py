@@ -31,6 +31,7 @@ class Case:
     refused: Sequence[tuple[Callable[[], Any], str]] = ()
     inputs: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray] | Sequence[Any] | None = None
     differentiable: bool = True
+    alone: bool = True  # in eval mode a sample's output does not depend on the other samples
     tolerance: float = 1e-5
     name: str = ""
     layers: dict[str, type] = field(default_factory=dict)  # classes that nn.load must be given

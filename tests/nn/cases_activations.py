@@ -31,7 +31,9 @@ def act(make, reference, torch=None, **kwargs):
 CASES = {
     "ReLU": act(nn.ReLU, lambda x: np.maximum(x, 0), lambda t: t.nn.ReLU()),
     "ReLU, pictures": Case(nn.ReLU, (2, 3, 4, 5), lambda layer, x: np.maximum(x, 0), torch=lambda t: t.nn.ReLU()),
-    "ReLU6": act(nn.ReLU6, lambda x: np.clip(x, 0, 6), lambda t: t.nn.ReLU6(), inputs=lambda rng, s: rng.normal(3, 4, s)),
+    "ReLU6": act(
+        nn.ReLU6, lambda x: np.clip(x, 0, 6), lambda t: t.nn.ReLU6(), inputs=lambda rng, s: rng.normal(3, 4, s)
+    ),
     "LeakyReLU": act(
         lambda: nn.LeakyReLU(0.2), lambda x: np.where(x > 0, x, 0.2 * x), lambda t: t.nn.LeakyReLU(0.2)
     ),

@@ -105,7 +105,10 @@ def test_names_paths_and_replacement():
     assert np.array_equal(graph.upto("identity")(X), X)
 
 
-@pytest.mark.parametrize("again", [lambda g: pickle.loads(pickle.dumps(g)), lambda g: nn.Graph.from_description(g.describe(), g._modules)])
+@pytest.mark.parametrize(
+    "again",
+    [lambda g: pickle.loads(pickle.dumps(g)), lambda g: nn.Graph.from_description(g.describe(), g._modules)],
+)
 def test_a_graph_can_be_written_down_and_made_again(again):
     x, y = nn.Input((3,), "x"), nn.Input(name="y")
     scale = Scaled(3)

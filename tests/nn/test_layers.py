@@ -5,7 +5,6 @@ import pickle
 
 import numpy as np
 import pytest
-from tests.nn.cases import CASES
 
 from sparkdl import nn
 from sparkdl.errors import SparkDLError
@@ -14,6 +13,7 @@ from sparkdl.nn.flat import Flat
 from sparkdl.nn.graph import program_of
 from sparkdl.nn.plan import rewrite
 from sparkdl.nn.program import Pass
+from tests.nn.cases import CASES
 from tests.nn.nets import split_run
 
 SEEDED = {"seed": 3, "step": 5}
@@ -154,7 +154,9 @@ def test_batch_of_one(case):
     whole = as_list(layer(*xs))
     one = as_list(layer(*[x[:1] for x in xs]))
     for y, w in zip(one, whole, strict=True):
-        close(y, w[:1], case)
+        assert y.shape == (1, *w.shape[1:])
+        if case.alone:
+            assert np.array_equal(y, w[:1], equal_nan=y.dtype.kind == "f")
     if case.differentiable:
         gradients(layer, [x[:1].copy() for x in xs])
 

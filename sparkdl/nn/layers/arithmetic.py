@@ -8,12 +8,21 @@ from sparkdl.errors import ShapeError
 from sparkdl.nn.module import Layer
 
 
-def _unbroadcast(dy, shape):
+def check_fit(layer, xs):
+    """Raises unless the inputs have one batch, one number of axes, and sizes that are equal or 1."""
+    for x in xs[1:]:
+        fits = x.ndim == xs[0].ndim and len(x) == len(xs[0])
+        if not fits or any(a != b and 1 not in (a, b) for a, b in zip(x.shape[1:], xs[0].shape[1:], strict=True)):
+            raise ShapeError(
+                f"{layer!r} combines samples of one number of axes, with sizes that are equal or 1; "
+                f"got shapes {[x.shape for x in xs]}."
+            )
+
+
+def unbroadcast(dy, shape):
     """The gradient of an input of ``shape`` that was broadcast: summed over the axes that were stretched."""
     if dy.shape == shape:
         return dy
-    if dy.ndim != len(shape) or dy.shape[0] != shape[0]:
-        raise ShapeError(f"inputs of one batch and rank are combined, got {shape} against {dy.shape}.")
     axes = tuple(i for i, (a, b) in enumerate(zip(dy.shape, shape, strict=True)) if a != b)
     return dy.sum(axis=axes, keepdims=True)
 
@@ -22,36 +31,39 @@ class Add(Layer):
     """``y = x0 + x1 + ...``; axes of size 1 are stretched, the batch never is."""
 
     def forward(self, *xs, ctx):
+        check_fit(self, xs)
         ctx.save(*(x.shape for x in xs))
         return reduce(np.add, xs)
 
     def backward(self, dy, ctx):
-        return tuple(_unbroadcast(dy, shape) for shape in ctx.saved)
+        return tuple(unbroadcast(dy, shape) for shape in ctx.saved)
 
 
 class Sub(Layer):
     """``y = x0 - x1``."""
 
     def forward(self, a, b, ctx):
+        check_fit(self, (a, b))
         ctx.save(a.shape, b.shape)
         return a - b
 
     def backward(self, dy, ctx):
         a, b = ctx.saved
-        return _unbroadcast(dy, a), _unbroadcast(-dy, b)
+        return unbroadcast(dy, a), unbroadcast(-dy, b)
 
 
 class Mul(Layer):
     """``y = x0 * x1 * ...``; axes of size 1 are stretched, the batch never is."""
 
     def forward(self, *xs, ctx):
+        check_fit(self, xs)
         ctx.save(*xs)
         return reduce(np.multiply, xs)
 
     def backward(self, dy, ctx):
         xs = ctx.saved
         return tuple(
-            _unbroadcast(reduce(np.multiply, xs[:i] + xs[i + 1 :], dy), x.shape) for i, x in enumerate(xs)
+            unbroadcast(reduce(np.multiply, xs[:i] + xs[i + 1 :], dy), x.shape) for i, x in enumerate(xs)
         )
 
 
@@ -59,12 +71,13 @@ class Div(Layer):
     """``y = x0 / x1``."""
 
     def forward(self, a, b, ctx):
+        check_fit(self, (a, b))
         ctx.save(a, b)
         return a / b
 
     def backward(self, dy, ctx):
         a, b = ctx.saved
-        return _unbroadcast(dy / b, a.shape), _unbroadcast(-dy * a / (b * b), b.shape)
+        return unbroadcast(dy / b, a.shape), unbroadcast(-dy * a / (b * b), b.shape)
 
 
 class AddConstant(Layer):

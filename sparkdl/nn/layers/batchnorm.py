@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from sparkdl.errors import ShapeError
-from sparkdl.nn.layers.windows import last
+from sparkdl.nn.layers.windows import PLACES, last
 from sparkdl.nn.module import Layer
 from sparkdl.nn.parameter import Parameter
 
@@ -48,11 +48,8 @@ class _BatchNorm(Layer):
 
     def _check(self, x):
         if x.ndim not in self.ranks or x.shape[1] != self.num_features:
-            shapes = " or ".join(
-                f"(batch, {self.num_features}{', *' * (rank > 2) if len(self.ranks) == 1 else ', length' * (rank > 2)})"
-                for rank in self.ranks
-            )
-            raise ShapeError(f"{self!r} takes {shapes}, got {x.shape}.")
+            shapes = [", ".join(filter(None, (f"(batch, {self.num_features}", PLACES.get(n - 2)))) for n in self.ranks]
+            raise ShapeError(f"{self!r} takes {') or '.join(shapes)}), got {x.shape}.")
 
     def forward(self, x, ctx):
         self._check(x)

@@ -4,6 +4,7 @@ from math import prod
 
 import numpy as np
 
+from sparkdl.errors import ShapeError
 from sparkdl.nn.layers.windows import last
 from sparkdl.nn.module import Layer
 
@@ -12,6 +13,8 @@ class GlobalAvgPool(Layer):
     """The mean over all places: ``(batch, channels, *) -> (batch, channels)``."""
 
     def forward(self, x, ctx):
+        if x.ndim < 3:
+            raise ShapeError(f"{self!r} takes (batch, channels, *places), got {x.shape}.")
         ctx.save(x.shape)
         flat = np.ascontiguousarray(last(x)).reshape(len(x), prod(x.shape[2:]), x.shape[1])
         return flat.sum(1, dtype=x.dtype) / x.dtype.type(flat.shape[1])
@@ -26,6 +29,8 @@ class GlobalMaxPool(Layer):
     """The largest value over all places: ``(batch, channels, *) -> (batch, channels)``."""
 
     def forward(self, x, ctx):
+        if x.ndim < 3:
+            raise ShapeError(f"{self!r} takes (batch, channels, *places), got {x.shape}.")
         flat = x.reshape(*x.shape[:2], prod(x.shape[2:]))
         where = flat.argmax(2)
         ctx.save(where, x.shape)
