@@ -13,7 +13,8 @@ from sparkdl.blockmanager import codecs
 from sparkdl.blockmanager.arena import Arena, Layout
 from sparkdl.blockmanager.codecs.base import Codec
 from sparkdl.blockmanager.store import Block, BlockStore
-from sparkdl.optim.exchange.base import WEIGHT, Costs, Exchange
+from sparkdl.optim.clip import Clip, as_clips
+from sparkdl.optim.exchange.base import LOSS, WEIGHT, Costs, Exchange
 from sparkdl.optim.exchange.gather import Gather
 from sparkdl.optim.exchange.member import Member
 from sparkdl.optim.exchange.owner import Owner
@@ -44,12 +45,10 @@ class AllReduce(Exchange):
     """
 
     def __init__(
-        self, codec: str | Codec = "none", weight_codec: str | Codec = "none", max_norm: float | None = None
+        self, codec: str | Codec = "none", weight_codec: str | Codec = "none", clip: Clip | Sequence[Clip] | None = None
     ) -> None:
         self.codec, self.weight_codec = codecs.make(codec), codecs.make(weight_codec)
-        if max_norm is not None and not max_norm > 0:
-            raise ValueError(f"AllReduce: max_norm must be > 0, got {max_norm!r}.")
-        self.max_norm = max_norm
+        self.clip = clip
         self.costs = Costs()
 
     def bind(
@@ -87,7 +86,7 @@ class AllReduce(Exchange):
         self._gather.open(arrays, self._arena, store, self.costs)
         self._gradients.open(arrays)
         self._slices.open(arrays, self.weights)
-        self.owner = Owner(bounds, member.rank, dtype, segments, rule, self._gather, self.max_norm)
+        self.owner = Owner(bounds, member.rank, dtype, segments, rule, self._gather, self.clip)
         self._sizes = [bounds[rank].stop - bounds[rank].start for rank in range(member.size)]
         self._old: list[Block] = []
         self.weights[:] = weights
@@ -107,7 +106,7 @@ class AllReduce(Exchange):
         total, g = self._reduce(step)
         started = time.perf_counter()
         w = self.weights[self.owner.span] if self._master is None else self._master
-        self.owner.update(w, g, float(total[WEIGHT]), step, progress)
+        total[LOSS] += total[WEIGHT] * self.owner.update(w, g, float(total[WEIGHT]), step, progress)
         self.costs.update += time.perf_counter() - started
         self._spread(step, w)
         self.costs.wait += self._arena.meet()
@@ -197,7 +196,7 @@ class AllReduce(Exchange):
             "name": "allreduce",
             "codec": self.codec.name,
             "weight_codec": self.weight_codec.name,
-            "max_norm": self.max_norm,
+            "clip": [c.config() for c in as_clips(self.clip)],
         }
 
     def finish(self) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 
 from sparkdl import tree
 from sparkdl.blockmanager.store import BlockStore
-from sparkdl.optim.exchange.base import WEIGHT, Costs, Exchange
+from sparkdl.optim.clip import Clip, as_clips
+from sparkdl.optim.exchange.base import LOSS, WEIGHT, Costs, Exchange
 from sparkdl.optim.exchange.member import Member
 from sparkdl.optim.exchange.owner import Owner
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 class Local(Exchange):
     """The exchange of a single task; its numbers are those of any number of tasks."""
 
-    def __init__(self, max_norm: float | None = None) -> None:
-        self.max_norm = max_norm
+    def __init__(self, clip: Clip | Sequence[Clip] | None = None) -> None:
+        self.clip = clip
         self.costs = Costs()
 
     def bind(
@@ -40,7 +41,7 @@ class Local(Exchange):
             raise ValueError(f"Local: a single task, got {member.size}; use AllReduce.")
         self.member, self.weights = member, weights
         bounds = {0: slice(0, weights.size)}
-        self.owner = Owner(bounds, 0, weights.dtype, segments, rule, lambda values, _: [values], self.max_norm)
+        self.owner = Owner(bounds, 0, weights.dtype, segments, rule, lambda values, _: [values], self.clip)
         return self
 
     @cached_property
@@ -50,7 +51,7 @@ class Local(Exchange):
     def step(self, grads: np.ndarray, header: np.ndarray, step: int, progress: Progress | None = None) -> np.ndarray:
         total = self.merge(header)
         started = time.perf_counter()
-        self.owner.update(self.weights, grads[0], float(total[WEIGHT]), step, progress)
+        total[LOSS] += total[WEIGHT] * self.owner.update(self.weights, grads[0], float(total[WEIGHT]), step, progress)
         self.costs.update += time.perf_counter() - started
         self.costs.steps += 1
         return total
@@ -70,7 +71,7 @@ class Local(Exchange):
             vector[:] = state[slot]
 
     def config(self) -> dict[str, Any]:
-        return {"name": "local", "max_norm": self.max_norm}
+        return {"name": "local", "clip": [c.config() for c in as_clips(self.clip)]}
 
     def finish(self) -> None:
         """Nobody waits for a single task."""

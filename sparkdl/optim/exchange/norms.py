@@ -1,6 +1,6 @@
-"""Norms of whole parameters, the same however the flat vector is cut into slices.
+"""Sums over whole parameters, the same however the flat vector is cut into slices.
 
-Squares are summed in float64 over pieces: chunks of 1,024 elements of the flat vector, cut at parameters' ends. A slice
+They are taken in float64 over pieces: chunks of 1,024 elements of the flat vector, cut at parameters' ends. A slice
 ends on a chunk's end, so each piece is summed by one owner; the pieces are then added in their order.
 """
 
@@ -12,45 +12,53 @@ import numpy as np
 
 from sparkdl.optim.exchange.member import CHUNK
 from sparkdl.optim.segments import FlatSegment, Segment
+from sparkdl.optim.sums import square_sums
 
 Gather = Callable[[np.ndarray, Sequence[int]], list[np.ndarray]]  # values, how many each rank has
 
 
-class Norms:
-    """Fills ``segment.norms`` for the owner of slice ``bounds[rank]`` of a vector with ``segments``.
+class Pieces:
+    """The pieces of slice ``bounds[rank]`` of a vector with ``segments``.
 
-    ``gather`` brings the pieces of all owners together; ``bounds`` lists their slices in ascending order.
+    ``gather`` brings the pieces of all owners together; ``bounds`` lists their slices in ascending order. All owners
+    call each method, and get the same answer. ``starts`` and ``stops`` count from the slice's start.
     """
 
     def __init__(self, segments: Sequence[FlatSegment], bounds: dict[int, slice], rank: int, gather: Gather) -> None:
-        self._span, self._owners, self._gather = bounds[rank], list(bounds), gather
-        pieces = [(a, min(a - a % CHUNK + CHUNK, s.stop)) for s in segments for a in _starts(s.start, s.stop)]
-        of = {r: [(a, b) for a, b in pieces if span.start <= a < span.stop] for r, span in bounds.items()}
-        self._mine = of[rank]
-        self._counts = [2 * len(of[r]) for r in range(len(bounds))]
-        self._first = np.cumsum([0, *(len(_starts(s.start, s.stop)) for s in segments)])
+        self._owners, self._gather = list(bounds), gather
+        all_starts = [np.array([s.start, *range(s.start - s.start % CHUNK + CHUNK, s.stop, CHUNK)]) for s in segments]
+        all_stops = [np.append(a[1:], s.stop) for a, s in zip(all_starts, segments, strict=True)]
+        starts, stops = (np.concatenate([np.zeros(0, np.int64), *part]) for part in (all_starts, all_stops))
+        of = {r: (span.start <= starts) & (starts < span.stop) for r, span in bounds.items()}
+        self.starts, self.stops = (part[of[rank]] - bounds[rank].start for part in (starts, stops))
+        self._counts = [int(of[r].sum()) for r in range(len(bounds))]
+        self._first = np.cumsum([0, *map(len, all_starts)])
         self._names = [s.name for s in segments]
 
-    def fill(self, w: np.ndarray, g: np.ndarray, segments: Sequence[Segment], kinds: Sequence[str]) -> float:
-        """Sets ``norms[kind]`` of each segment to the parameter's norm; returns the norm of the whole gradient."""
-        mine = np.array([self._squares(w), self._squares(g)])
-        everyone = self._gather(mine.reshape(-1), self._counts)
-        pieces = np.concatenate([everyone[rank].reshape(2, -1) for rank in self._owners], axis=1)
-        squares = [
-            {name: float(row[a:b].sum()) for name, a, b in zip(self._names, self._first, self._first[1:], strict=False)}
-            for row in pieces
-        ]
-        for segment in segments:
-            known = {"weight": squares[0][segment.name], "grad": squares[1][segment.name]}
-            segment.norms = {kind: known[kind] ** 0.5 for kind in kinds}
-        return float(sum(squares[1].values())) ** 0.5
+    def total(self, mine: np.ndarray) -> float:
+        """The sum over all pieces of all owners; ``mine`` are those of this slice."""
+        return float(self._everyone(mine[None])[0].sum())
 
-    def _squares(self, vector: np.ndarray) -> list[float]:
-        at = self._span.start
-        wide = (vector[a - at : b - at].astype(np.float64) for a, b in self._mine)
-        return [float((x * x).sum()) for x in wide]
+    def norms(self, *vectors: np.ndarray) -> list[dict[str, float]]:
+        """The norm of each whole parameter, by name, in each of ``vectors``; under the name "" that of all."""
+        mine = np.zeros((len(vectors), len(self.starts)))
+        for out, vector in zip(mine, vectors, strict=True):
+            square_sums(out, vector, self.starts, self.stops)
+        found = []
+        for row in self._everyone(mine):
+            spans = zip(self._names, self._first, self._first[1:], strict=False)
+            squares = {name: float(row[a:b].sum()) for name, a, b in spans}
+            found.append({name: total**0.5 for name, total in {**squares, "": sum(squares.values())}.items()})
+        return found
 
+    def fill(self, w: np.ndarray, g: np.ndarray, segments: Sequence[Segment]) -> float:
+        """Sets the norms "weight" and "grad" of each segment; returns the norm of the whole gradient."""
+        weight, grad = self.norms(w, g)
+        for s in segments:
+            s.norms = {"weight": weight[s.name], "grad": grad[s.name]}
+        return grad[""]
 
-def _starts(start: int, stop: int) -> list[int]:
-    """Where the pieces of a parameter begin."""
-    return [start, *range(start - start % CHUNK + CHUNK, stop, CHUNK)]
+    def _everyone(self, mine: np.ndarray) -> np.ndarray:
+        """``(rows, own pieces)`` of all owners side by side: ``(rows, pieces)``."""
+        everyone = self._gather(mine.reshape(-1), [len(mine) * count for count in self._counts])
+        return np.concatenate([everyone[rank].reshape(len(mine), -1) for rank in self._owners], axis=1)

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparkdl.optim.exchange.norms import Gather, Norms
+from sparkdl.optim.clip import Clip, as_clips
+from sparkdl.optim.exchange.norms import Gather, Pieces
 
 if TYPE_CHECKING:
     from sparkdl.optim.progress import Progress
     from sparkdl.optim.rules.base import UpdateRule
-    from sparkdl.optim.segments import FlatSegment
+    from sparkdl.optim.segments import FlatSegment, Segment
 
 
 class Owner:
-    """Owns elements ``bounds[rank]`` of the flat vector; ``gather`` as in `Norms`.
+    """Owns elements ``bounds[rank]`` of the flat vector; ``gather`` as in `Pieces`.
 
-    ``max_norm`` scales the gradient so that its norm over all parameters is at most that.
+    ``clip`` is a clipping of the mean gradient, or several, one after the other.
     """
 
     def __init__(
@@ -29,23 +30,38 @@ class Owner:
         segments: Sequence[FlatSegment],
         rule: UpdateRule,
         gather: Gather,
-        max_norm: float | None = None,
+        clip: Clip | Sequence[Clip] | None = None,
     ) -> None:
-        self.span, self.segments, self.rule, self.max_norm = bounds[rank], segments, rule, max_norm
+        self.span, self.segments, self.rule, self.clips = bounds[rank], segments, rule, as_clips(clip)
         self.state = {slot: np.zeros(self.span.stop - self.span.start, dtype) for slot in rule.slots}
-        self._norms = Norms(segments, bounds, rank, gather) if rule.norms or max_norm else None
+        self._apart = any(c.apart for c in self.clips)
+        if rule.regularized or rule.norms or any(c.norms for c in self.clips):
+            self._pieces = Pieces(segments, bounds, rank, gather)
 
-    def update(self, w: np.ndarray, g: np.ndarray, weight: float, step: int, progress: Progress | None) -> None:
-        """Makes ``g``, the sum of all gradients, their mean over the global ``weight`` in place; then runs the rule."""
+    def update(self, w: np.ndarray, g: np.ndarray, weight: float, step: int, progress: Progress | None) -> float:
+        """Makes ``g``, the sum of all gradients, their mean over the global ``weight`` in place; then runs the rule.
+
+        Returns what regularisers add to the mean loss.
+        """
         if weight > 0:  # a batch whose samples all weigh nothing has no gradient
             np.divide(g, g.dtype.type(weight), out=g)
-        runs = self.rule.segments(self.segments, self.span.start, self.span.stop, progress)
-        if self._norms is not None:
-            norm = self._norms.fill(w, g, runs, self.rule.norms)
-            if self.max_norm and norm > self.max_norm:
-                factor = self.max_norm / norm
-                np.multiply(g, g.dtype.type(factor), out=g)
-                for run in runs:
-                    if "grad" in run.norms:
-                        run.norms["grad"] *= factor
+        runs = self.rule.segments(self.segments, self.span.start, self.span.stop, progress, self._apart)
+        penalty = self._regularize(w, g, runs) if self.rule.regularized else 0.0
+        for clip in self.clips:
+            clip(g, runs, self._pieces.fill(w, g, runs) if clip.norms else 0.0)
+        if self.rule.norms:
+            self.rule.prepare(w, g, self.state, step, runs)
+            self._pieces.fill(w, g, runs)
         self.rule.update(w, g, self.state, step, runs)
+        return penalty
+
+    def _regularize(self, w: np.ndarray, g: np.ndarray, runs: Sequence[Segment]) -> float:
+        """Adds the slopes of the penalties to ``g``; the penalty on all weights of all owners."""
+        pieces = self._pieces
+        penalties = np.zeros(len(pieces.starts))
+        for run in runs:
+            if (regularizer := run.options["regularizer"]) is not None:
+                a, b = np.searchsorted(pieces.starts, (run.span.start, run.span.stop))
+                penalties[a:b] = regularizer.penalties(w, pieces.starts[a:b], pieces.stops[a:b])
+                regularizer.add_slope(g[run.span], w[run.span])
+        return pieces.total(penalties)

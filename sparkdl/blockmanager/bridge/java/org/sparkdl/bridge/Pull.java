@@ -1,0 +1,258 @@
+package org.sparkdl.bridge;
+
+import java.nio.ByteBuffer;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import org.apache.spark.network.buffer.ManagedBuffer;
+import org.apache.spark.network.shuffle.BlockFetchingListener;
+import org.apache.spark.storage.BlockManager;
+import org.apache.spark.storage.BlockManagerId;
+
+/**
+ * All that one call wants from one other task: waits until its page says that the blocks are there, then fetches them.
+ *
+ * <p>From another executor this goes by Spark's own block transfer, straight from the executor that has them: looking
+ * at the page and fetching the blocks are two requests each. It runs in Spark's transport threads; the caller waits for
+ * the latch. Looks come ever less often, at a quarter of the time waited so far, so that waiting costs the slower side little.
+ */
+final class Pull {
+  private static final long SHORTEST = 50_000; // nanoseconds between two looks
+  private static final long LONGEST = 1_000_000;
+  private static final ScheduledExecutorService LATER = Executors.newSingleThreadScheduledExecutor(work -> {
+    Thread thread = new Thread(work, "sparkdl-later");
+    thread.setDaemon(true);
+    return thread;
+  });
+
+  /** A part of a block: {@code length} bytes at {@code offset} of an arena, or (arena null) to be sent in the reply. */
+  static final class Piece {
+    final Arena arena;
+    final long offset;
+    final long length; // -1: whatever the block has
+
+    Piece(Arena arena, long offset, long length) {
+      this.arena = arena;
+      this.offset = offset;
+      this.length = length;
+    }
+  }
+
+  /** A block to fetch and where its bytes go. */
+  static final class Target {
+    final String name;
+    final String field;
+    final Piece[] pieces;
+    final byte[][] inline;
+
+    Target(long run, String field, Piece[] pieces) {
+      this.field = field;
+      this.name = Blocks.id(run, field).name();
+      this.pieces = pieces;
+      this.inline = new byte[pieces.length][];
+    }
+  }
+
+  private final BlockManager manager;
+  private final BlockManagerId place;
+  private final boolean here;
+  private final long run;
+  private final int source;
+  private final long[] kinds;
+  private final long[] steps;
+  private final Target[] targets;
+  private final Map<String, Target> byName = new HashMap<>();
+  private final Counters counters;
+  private final CountDownLatch done;
+  private final long started = System.nanoTime();
+  private volatile long ready;
+  private volatile long seen = Long.MIN_VALUE;
+  private volatile int waitingFor;
+  private volatile boolean over; // whoever made the call has given up: write nothing any more
+  private volatile Failure failure;
+  private int left;
+
+  Pull(Connection connection, int source, long[] kinds, long[] steps, Target[] targets, CountDownLatch done) {
+    this.manager = connection.manager;
+    this.place = connection.places[source];
+    this.here = connection.isHere(source);
+    this.run = connection.run;
+    this.counters = connection.counters;
+    this.source = source;
+    this.kinds = kinds;
+    this.steps = steps;
+    this.targets = targets;
+    this.done = done;
+    this.left = targets.length;
+    for (Target target : targets) {
+      byName.put(target.name, target);
+    }
+  }
+
+  /** Starts a pull from another executor; one from this JVM is done by {@link #finish}. */
+  void start() {
+    if (!here) {
+      look();
+    }
+  }
+
+  /** The wait for this JVM's own blocks needs no network. */
+  void finish(long deadline) throws Exception {
+    if (!here) {
+      return;
+    }
+    while (!isReady(localPage())) {
+      long now = System.nanoTime();
+      if (now > deadline) {
+        return;
+      }
+      LockSupport.parkNanos(Math.max(SHORTEST / 2, Math.min((now - started) / 8, LONGEST)));
+    }
+    ready = System.nanoTime();
+    for (Target target : targets) {
+      byte[] data = Blocks.local(manager, Blocks.id(run, target.field));
+      if (data == null) {
+        throw new Failure(Failure.LOST, target.field, source, "it has been removed");
+      }
+      accept(target, ByteBuffer.wrap(data));
+    }
+    done.countDown();
+  }
+
+  private ByteBuffer localPage() {
+    Page page = Page.here(run, source);
+    byte[] bytes = page != null ? page.bytes() : Blocks.local(manager, Blocks.id(run, Page.name(source)));
+    return ByteBuffer.wrap(bytes == null ? new byte[0] : bytes);
+  }
+
+  private boolean isReady(ByteBuffer page) {
+    for (int i = 0; i < kinds.length; i++) {
+      long step = Page.step(page, kinds[i]);
+      if (step < steps[i]) {
+        seen = step;
+        waitingFor = i;
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private void look() {
+    if (over) {
+      return;
+    }
+    counters.polls.increment();
+    fetch(new String[] {Blocks.id(run, Page.name(source)).name()}, new BlockFetchingListener() {
+      @Override
+      public void onBlockFetchSuccess(String name, ManagedBuffer data) {
+        try {
+          if (isReady(data.nioByteBuffer())) {
+            ready = System.nanoTime();
+            fetchBlocks();
+          } else {
+            long pause = Math.max(SHORTEST, Math.min((System.nanoTime() - started) / 4, LONGEST));
+            LATER.schedule(Pull.this::look, pause, TimeUnit.NANOSECONDS);
+          }
+        } catch (Throwable error) {
+          fail(Failure.of(error));
+        }
+      }
+
+      @Override
+      public void onBlockFetchFailure(String name, Throwable error) {
+        fail(new Failure(Failure.LOST, Page.name(source), source, error));
+      }
+    });
+  }
+
+  private void fetchBlocks() {
+    if (targets.length == 0) {
+      done.countDown();
+      return;
+    }
+    String[] names = new String[targets.length];
+    for (int i = 0; i < names.length; i++) {
+      names[i] = targets[i].name;
+    }
+    fetch(names, new BlockFetchingListener() {
+      @Override
+      public void onBlockFetchSuccess(String name, ManagedBuffer data) {
+        try {
+          ByteBuffer bytes = data.nioByteBuffer();
+          counters.blocksFetched.increment();
+          counters.bytesFetched.add(bytes.remaining());
+          accept(byName.get(name), bytes);
+          if (oneLess()) {
+            done.countDown();
+          }
+        } catch (Throwable error) {
+          fail(Failure.of(error));
+        }
+      }
+
+      @Override
+      public void onBlockFetchFailure(String name, Throwable error) {
+        fail(new Failure(Failure.LOST, byName.get(name).field, source, error));
+      }
+    });
+  }
+
+  private void fetch(String[] names, BlockFetchingListener listener) {
+    manager.blockStoreClient().fetchBlocks(place.host(), place.port(), place.executorId(), names, listener, null);
+  }
+
+  private synchronized boolean oneLess() {
+    return --left == 0;
+  }
+
+  private void fail(Failure failure) {
+    this.failure = failure;
+    over = true;
+    done.countDown();
+  }
+
+  /** Copies a block's bytes to where they belong. */
+  private void accept(Target target, ByteBuffer data) throws Failure {
+    long expected = 0;
+    for (Piece piece : target.pieces) {
+      expected = piece.length < 0 ? data.remaining() : expected + piece.length;
+    }
+    if (expected != data.remaining()) {
+      throw new Failure(Failure.SIZE, target.field, source, data.remaining(), expected);
+    }
+    for (int i = 0; i < target.pieces.length; i++) {
+      Piece piece = target.pieces[i];
+      int length = piece.length < 0 ? data.remaining() : (int) piece.length;
+      if (piece.arena == null) {
+        target.inline[i] = new byte[length];
+        data.get(target.inline[i]);
+      } else if (piece.arena.enter()) {
+        try {
+          if (!over) {
+            piece.arena.write(piece.offset, data, length);
+          }
+        } finally {
+          piece.arena.leave();
+        }
+      }
+    }
+  }
+
+  /** After the call has ended, well or not: when its blocks were there, or why they are not. */
+  long result(boolean complete) throws Failure {
+    if (failure != null) {
+      throw failure;
+    }
+    if (!complete && (ready == 0 || left > 0)) {
+      over = true;
+      String newest = seen == Long.MIN_VALUE ? "none" : Long.toString(seen);
+      String what = ready == 0 ? newest : "there, but " + left + " blocks are still on their way";
+      throw new Failure(Failure.LATE, Connection.kindName(kinds[waitingFor]), steps[waitingFor], source, what);
+    }
+    return ready;
+  }
+}

@@ -1,0 +1,100 @@
+package org.sparkdl.bridge;
+
+import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.ThreadLocalRandom;
+
+/**
+ * Runs the door's code, and Spark's transport under it, against this JVM itself until it is compiled: an exchange takes
+ * ten times as long before. It talks to the door as a task does, and stops when a task begins to exchange.
+ */
+final class Warmup {
+  private static final long LONGEST = 2_500_000_000L; // nanoseconds
+  private static final int ROUNDS = 3_000;
+  private static final int SLICE = 120_000; // bytes: a small model's
+
+  private final SocketChannel channel;
+  private final ByteBuffer out = ByteBuffer.allocate(4096).order(ByteOrder.LITTLE_ENDIAN);
+  private final ByteBuffer in = ByteBuffer.allocate(4096).order(ByteOrder.LITTLE_ENDIAN);
+
+  private Warmup(SocketChannel channel) {
+    this.channel = channel;
+  }
+
+  static void run(String address) {
+    try {
+      if (Blocks.manager().blockManagerId().isDriver()) {
+        return; // in local mode everything stays in shared memory
+      }
+      try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(address))) {
+        new Warmup(channel).work();
+      }
+    } catch (Exception stopped) {
+      // a cold start is slower, not wrong
+    }
+  }
+
+  private void work() throws IOException {
+    long run = Long.MAX_VALUE - ThreadLocalRandom.current().nextLong(1L << 40);
+    out.put(Connection.JOIN).putLong(run).putInt(0).putInt(1).putLong(LONGEST).put((byte) 1);
+    call();
+    out.put(Connection.SHARE);
+    string("warm-up " + run);
+    string(System.getProperty("java.io.tmpdir"));
+    out.putLong(2 * SLICE).putInt(1);
+    call();
+    out.put(Connection.MAPPED);
+    call();
+    long stop = System.nanoTime() + LONGEST;
+    long kind = 'g';
+    for (int step = 1; step <= ROUNDS && System.nanoTime() < stop && !Connection.busy; step++) {
+      out.put(Connection.EXCHANGE).putLong(LONGEST);
+      out.putInt(1);
+      block("g_" + step, 0);
+      out.putInt(1).putLong(kind).putLong(step);
+      out.putInt(1).putInt(0).putInt(1).putLong(kind).putLong(step).putInt(1);
+      block("g_" + step, SLICE);
+      out.putInt(1);
+      string("g_" + (step - 1));
+      call();
+    }
+  }
+
+  private void block(String name, long offset) {
+    string(name);
+    out.putInt(2);
+    out.putInt(0).putLong(offset).putLong(SLICE / 2);
+    out.putInt(0).putLong(offset + SLICE / 2).putLong(SLICE / 2);
+  }
+
+  private void string(String text) {
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    out.putShort((short) bytes.length).put(bytes);
+  }
+
+  private void call() throws IOException {
+    out.flip();
+    ByteBuffer start = ByteBuffer.allocate(12).order(ByteOrder.LITTLE_ENDIAN).putInt(out.remaining()).putLong(0).flip();
+    channel.write(start);
+    channel.write(out);
+    out.clear();
+    read(16);
+    int status = in.getInt();
+    read(in.getInt());
+    if (status != 0) {
+      throw new IOException("the door answered with status " + status);
+    }
+  }
+
+  private void read(int bytes) throws IOException {
+    in.clear().limit(bytes);
+    while (in.hasRemaining() && channel.read(in) >= 0) {
+      // a short read: go on
+    }
+    in.flip();
+  }
+}
