@@ -2,6 +2,7 @@
 #   make train              LeNet-5 on Spark, on the handwritten digits that ship with scikit-learn
 #   make train DATA=folder  the same on MNIST's four idx files, gz or not
 #   make test               the tests;  make test TESTS=tests/nn  some of them
+#   make oldest             the tests of the door to the block manager, on the oldest Spark that is supported
 #   make lint               ruff and mypy
 #   make wheel              the wheel, with the compiled door, in dist/
 # CONSENT=1 lets a missing JDK be installed by apt as root without asking, CONSENT=0 never.
@@ -9,13 +10,16 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 INSIDE = $(PYTHON) scripts/environment.py
 
-.PHONY: train test lint wheel clean
+.PHONY: train test oldest lint wheel clean
 
 train:
 	$(INSIDE) --extra examples --extra mkl -- python examples/lenet.py $(if $(DATA),--data "$(DATA)") $(if $(EPOCHS),--epochs $(EPOCHS))
 
 test:
 	$(INSIDE) --extra dev -- python -m pytest $(TESTS)
+
+oldest:
+	$(INSIDE) --venv .venv-oldest --extra test --pin pyspark==4.0.0 -- python -m pytest tests/blockmanager
 
 lint:
 	$(INSIDE) --extra dev -- ruff check .
@@ -25,4 +29,4 @@ wheel:
 	$(INSIDE) --extra dev -- pip wheel --no-build-isolation --no-deps -w dist .
 
 clean:
-	rm -rf .venv .jdk build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-oldest .jdk build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -28,18 +28,18 @@ import java  # noqa: E402  (its syntax, too, is for Python 3.11)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--extra", action="append", default=[], help="an extra of pyproject.toml to install")
-    parser.add_argument("--venv", type=Path, default=ROOT / ".venv", help="the environment's folder")
+    parser.add_argument("--venv", default=".venv", help="the environment's folder")
     parser.add_argument("--pin", action="append", default=[], metavar="REQUIREMENT", help="e.g. pyspark==4.0.0")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- command")
     options = parser.parse_args()
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
 
     sys.stdout.reconfigure(line_buffering=True)  # our lines stand among those of apt and pip, in order
-    private = ROOT / ".jdk"
+    venv, private = ROOT / options.venv, ROOT / ".jdk"
     home = java.find_jdk(private) or java.install_jdk(private)
-    make(options.venv)
-    environment = inside(options.venv, home)
-    install(options.venv, sorted(options.extra), options.pin, environment)
+    make(venv)
+    environment = inside(venv, home)
+    install(venv, sorted(options.extra), options.pin, environment)
     if command:
         program = shutil.which(command[0], path=environment["PATH"]) or command[0]
         os.chdir(ROOT)
