@@ -65,6 +65,15 @@ class ClipLayerNorm(Clip):
             _scale(g[s.span], self.max_norm, s.norms["grad"])
 
 
+def as_clips(clip: Clip | Sequence[Clip] | None) -> tuple[Clip, ...]:
+    """None, one or several clippings as a tuple."""
+    clips = () if clip is None else tuple(clip) if isinstance(clip, (list, tuple)) else (clip,)
+    for each in clips:
+        if not isinstance(each, Clip):
+            raise ValueError(f"clip must be clippings such as optim.ClipNorm(5.0), got {each!r}.")
+    return clips
+
+
 def _scale(g: np.ndarray, most: float, norm: float) -> None:
     factor = most / (norm + 1e-6)
     if factor < 1:

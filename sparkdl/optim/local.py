@@ -35,7 +35,7 @@ def fit_arrays(
     check_feed(job.model, job.loss, feed)
     with Bar(show) as bar:
         held_out = None if validation is None else feed_of(job, validation)
-        loop = Loop(job, feed, Local(), Member(shards=job.shards), validation=held_out, report=bar.update, keep=keep)
+        loop = Loop(job, feed, Local(job.clip), Member(shards=job.shards), validation=held_out, report=bar.update, keep=keep)
         done = loop.run()
     return History(done.history, visits=loop.visits.report())
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from sparkdl.optim import checks
 from sparkdl.optim.config import Configured
+from sparkdl.optim.sums import absolute_sums, square_sums
 
 
 class Regularizer(Configured):
@@ -13,6 +14,10 @@ class Regularizer(Configured):
 
     def penalty(self, w: np.ndarray) -> float:
         raise NotImplementedError(f"{type(self).__name__} defines no penalty(w).")
+
+    def penalties(self, w: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+        """The penalty of each piece ``w[starts[i]:stops[i]]``, float64."""
+        return np.array([self.penalty(w[a:b]) for a, b in zip(starts, stops, strict=True)])
 
     def add_slope(self, g: np.ndarray, w: np.ndarray) -> None:
         raise NotImplementedError(f"{type(self).__name__} defines no add_slope(g, w).")
@@ -26,8 +31,15 @@ class L1L2(Regularizer):
         checks.not_negative(self, l1=l1, l2=l2)
 
     def penalty(self, w: np.ndarray) -> float:
-        wide = w.astype(np.float64)
-        return float(self.l1 * np.abs(wide).sum() + self.l2 * np.square(wide).sum())
+        return float(self.penalties(w, np.array([0]), np.array([w.size]))[0])
+
+    def penalties(self, w: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+        ones, squares = np.zeros(len(starts)), np.zeros(len(starts))
+        if self.l1:
+            absolute_sums(ones, w, starts, stops)
+        if self.l2:
+            square_sums(squares, w, starts, stops)
+        return self.l1 * ones + self.l2 * squares
 
     def add_slope(self, g: np.ndarray, w: np.ndarray) -> None:
         real = w.dtype.type

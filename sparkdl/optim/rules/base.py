@@ -65,6 +65,7 @@ class UpdateRule(Configured):
             )
         self.slots = tuple(dict.fromkeys(slot for rule in (self, *rules) for slot in rule.slots))
         self.norms = tuple(dict.fromkeys(norm for rule in (self, *rules) for norm in rule.norms))
+        self.regularized = any(rule.regularizer is not None for rule in (self, *rules))
         self._runs: dict[tuple[int, int, int, bool], tuple[Sequence[FlatSegment], list[Run]]] = {}
 
     # -- for those who write a rule --------------------------------------------------------------------------------

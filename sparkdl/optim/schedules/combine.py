@@ -26,8 +26,9 @@ class SequentialLR(Clocked):
         t = progress.epoch if self.unit == "epoch" else progress.iteration
         i = bisect_right(self.milestones, t)
         start = self.milestones[i - 1] if i else 0
-        shifted = {"epoch": t - start} if self.unit == "epoch" else {"iteration": t - start}
-        return self.schedules[i](lr, replace(progress, **shifted))
+        by_epoch = self.unit == "epoch"
+        shifted = replace(progress, epoch=t - start) if by_epoch else replace(progress, iteration=t - start)
+        return self.schedules[i](lr, shifted)
 
     def monitors(self) -> frozenset[str]:
         return frozenset().union(*(s.monitors() for s in self.schedules if isinstance(s, Schedule)))
