@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -46,14 +45,13 @@ def from_config(config: Mapping[str, Any], known: Mapping[str, type] | None = No
     return _made(config, known or {})
 
 
-@cache
 def _parameters(cls: type) -> Mapping[str, inspect.Parameter]:
     """The constructor's parameters by name; for ``**shared`` those of the next class that has a constructor."""
     found: dict[str, inspect.Parameter] = {}
     for base in cls.__mro__:
         if "__init__" not in vars(base) or base is object:
             continue
-        own = dict(list(inspect.signature(base.__init__).parameters.items())[1:])
+        own = dict(list(inspect.signature(vars(base)["__init__"]).parameters.items())[1:])
         more = [name for name, p in own.items() if p.kind is p.VAR_KEYWORD]
         found |= {name: p for name, p in own.items() if name not in found and name not in more}
         if not more:

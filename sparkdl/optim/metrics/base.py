@@ -84,7 +84,7 @@ class RowMetric(Metric):
         """``columns`` float64 arrays with one element per row."""
         raise NotImplementedError(f"{type(self).__name__} defines no rows(output, target, weight).")
 
-    def figure(self, *columns: np.ndarray) -> float:
+    def figure(self, *columns: Any, **_: Any) -> float:
         raise NotImplementedError(f"{type(self).__name__} defines no figure(*columns).")
 
     def zero(self) -> tuple:

@@ -26,7 +26,7 @@ class HitRatio(SumMetric):
         super().__init__(name)
 
     def terms(self, output, target, weight):
-        hit = (_ranked(self, output, target)[:, : self.k] > 0).any(1)
+        hit = np.asarray((_ranked(self, output, target)[:, : self.k] > 0).any(1))
         return weighed(hit, weight), counts(hit, weight)
 
 

@@ -15,7 +15,7 @@ class Adam(UpdateRule):
     Source: Kingma & Ba (2015), algorithm 1.
     """
 
-    slots = ("m", "v")
+    slots: tuple[str, ...] = ("m", "v")
     decoupled = False  # whether weight decay shrinks the weights instead (AdamW)
 
     def __init__(self, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, **shared):
