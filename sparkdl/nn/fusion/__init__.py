@@ -10,7 +10,11 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-TABLE: list[tuple[tuple[str, ...], str]] = []
+TABLE: list[tuple[tuple[str, ...], str]] = [
+    *((("Conv2d", act, "MaxPool2d"), "conv_pool:ConvPool") for act in ("Tanh", "ReLU", "Sigmoid")),
+    *((("Conv2d", "MaxPool2d", act), "conv_pool:ConvPool") for act in ("Tanh", "ReLU", "Sigmoid")),
+    (("Conv2d", "MaxPool2d"), "conv_pool:ConvPool"),
+]
 
 
 def fused(layers: list[Any]) -> tuple[Any, int] | None:

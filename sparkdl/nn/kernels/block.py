@@ -29,7 +29,7 @@ def panel(columns: int, itemsize: int) -> int:
     return -(-vectors // max(panels, 1)) * LANES[itemsize]
 
 
-def _external(name: str, kind: ir.FunctionType) -> Any:
+def external(name: str, kind: ir.FunctionType) -> Any:
     """An intrinsic ``f(like, *integers)`` that calls the external ``sparkdl_<name>_<f32 or f64>``, picked by ``like``'s dtype."""
 
     @intrinsic
@@ -57,10 +57,10 @@ def _external(name: str, kind: ir.FunctionType) -> Any:
     return call
 
 
-block = _external("block", microkernel.BLOCK_TYPE)
+block = external("block", microkernel.BLOCK_TYPE)
 """``block(like, a, roff, sk, toff, nt, K, b, bs, bts, c, coff, M, N, mode, bias)``: see ``microkernel.block``."""
 
-transpose = _external("transpose", microkernel.TRANSPOSE_TYPE)
+transpose = external("transpose", microkernel.TRANSPOSE_TYPE)
 """``transpose(like, to, ld_to, source, ld_source, rows, columns)``: see ``microkernel.transpose``."""
 
 
