@@ -8,6 +8,7 @@ import numpy as np
 
 from sparkdl.data.feed import Feed
 from sparkdl.data.order import Batch
+from sparkdl.errors import DataError, ShapeError
 from sparkdl.nn.losses.loss import Loss
 from sparkdl.nn.module import Module
 from sparkdl.optim.evaluate import run_eval
@@ -26,7 +27,10 @@ def check_feed(model: Module, loss: Loss, feed: Feed) -> None:
             return
         first = target[0] if isinstance(target, tuple) else target
         like = [np.broadcast_to(each, (len(first), *each.shape[1:])) for each in y]
-        loss.check(like[0] if len(like) == 1 else tuple(like), target)
+        try:
+            loss.check(like[0] if len(like) == 1 else tuple(like), target)
+        except (DataError, ShapeError) as error:
+            raise type(error)(f"label {', '.join(map(repr, feed.target_names))}: {error}") from None
 
 
 def _some(feed: Feed, a: int, b: int) -> Any:

@@ -26,7 +26,7 @@ def describe(error: BaseException, rank: int) -> TaskFailure:
         "rank": rank,
         "traceback": "".join(traceback.format_exception(error)),
     }
-    return TaskFailure(MARK + json.dumps(text).encode().hex() + ":end")
+    return TaskFailure(f"{text['type']}: {error}\n{MARK}{json.dumps(text).encode().hex()}:end")
 
 
 def find(error: BaseException) -> dict[str, Any] | None:

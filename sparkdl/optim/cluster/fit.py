@@ -44,10 +44,11 @@ def fit_frame(job: Job, df: Any, columns: dict[str, Any], validation: Any, tasks
     run = new_run()
     task = TrainTask(job, plan, count, run)
     with Bar(show) as bar:
-        rows = run_stage(spark, frame, task, run, count, Watcher(spark, run, count, bar))
-    state = {row.name: array_of(row.data) for row in rows if row.kind == "state"}
-    job.model.load_state_dict(state)
-    history = next(json.loads(row.data) for row in rows if row.kind == "history")
+        watcher = Watcher(spark, run, bar)
+        rows = run_stage(spark, frame, task, run, count, watcher)
+        history = next(json.loads(row.data) for row in rows if row.kind == "history")
+        watcher.show_epochs(Progress(), history)
+    job.model.load_state_dict({row.name: array_of(row.data) for row in rows if row.kind == "state"})
     reports = {row.rank: json.loads(row.data) for row in rows if row.kind == "report"}
     return History(history, costs=[reports[rank] for rank in sorted(reports)], visits=_visits(reports))
 
@@ -113,11 +114,11 @@ def run_stage(spark: Any, frame: Any, task: Any, run: int | None, count: int, wa
 class Watcher:
     """Shows the progress of rank 0 while the stage runs; looking costs no task."""
 
-    def __init__(self, spark: Any, run: int, count: int, bar: Bar) -> None:
-        self.spark, self.run, self.count, self.bar = spark, run, count, bar
+    def __init__(self, spark: Any, run: int, bar: Bar) -> None:
+        self.spark, self.run, self.bar = spark, run, bar
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="sparkdl-progress", daemon=True)
-        self._seen: tuple[int, bool] = (-1, False)
+        self._iteration = 0  # of the last line shown
 
     def start(self) -> None:
         self._thread.start()
@@ -128,13 +129,17 @@ class Watcher:
 
     def _watch(self) -> None:
         while not self._done.wait(POLL):
-            self._look()
+            note = read_notes(self.spark, self.run, 1)[0]
+            if note:
+                told, shown, history = json.loads(note)
+                progress = Progress(**{**told, "loss": math.nan if told["loss"] is None else told["loss"]})
+                self.show_epochs(progress, history)
+                if "steps" in shown:
+                    self.bar.update(progress, shown)
 
-    def _look(self) -> None:
-        notes = read_notes(self.spark, self.run, 1)
-        if notes and notes[0]:
-            told, shown = json.loads(notes[0])
-            progress = Progress(**{**told, "loss": math.nan if told["loss"] is None else told["loss"]})
-            if progress.iteration > self._seen[0]:
-                self._seen = (progress.iteration, progress.epoch_ended)
-                self.bar.update(progress, shown)
+    def show_epochs(self, progress: Progress, history: list[dict[str, Any]]) -> None:
+        """A line for every epoch that has none yet."""
+        for line in history:
+            if line["iteration"] > self._iteration:
+                self._iteration = line["iteration"]
+                self.bar.update(progress, line)

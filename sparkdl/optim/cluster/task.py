@@ -21,6 +21,7 @@ from sparkdl.optim.job import Job
 from sparkdl.optim.loop import Loop
 from sparkdl.optim.progress import Progress
 
+LINES = 20  # finished epochs that a note tells of
 SCHEMA = "rank int, kind string, name string, data binary"
 
 
@@ -66,7 +67,7 @@ class TrainTask(Task):
 
             def report(progress: Progress, figures: dict[str, Any]) -> None:
                 if rank == 0:
-                    store.note(json.dumps([_plain(progress), figures], default=_listed))
+                    store.note(json.dumps([_plain(progress), figures, progress.history[-LINES:]], default=_listed))
 
             loop = Loop(self.job, feed, AllReduce(self.job.codec, clip=self.job.clip), member, store, validation, report)
             progress = loop.run()
