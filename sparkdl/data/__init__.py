@@ -10,6 +10,8 @@ __getattr__, __dir__, __all__ = attach(
         "arrays": ["ArrayFeed"],
         "fields": ["Column"],
         "murmur": [],
+        "prefetch": ["Prefetch"],
         "readers": [],
+        "transforms": [],
     },
 )

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkdl.data.order import SHARDS, Batch, shard_of
-from sparkdl.data.stores import Dense, Store
+from sparkdl.data.stores import Store
 from sparkdl.errors import DataError
 
 
@@ -58,6 +58,7 @@ class Feed:
         self.inputs, self.targets, self.weight = tuple(inputs), tuple(targets), weight
         self.first, self.last = first, shards if last is None else last
         self.dtype, self.transform = np.dtype(dtype), transform
+        self._blank: tuple[NDArray, ...] | None = None  # inputs and targets of a share without rows
         shard = shard_of(hashes, shards)
         if len(shard) and not (self.first <= shard.min() and shard.max() < self.last):
             raise DataError(
@@ -74,40 +75,55 @@ class Feed:
 
     def rows(self, batch: Batch) -> Rows:
         """The arrays of one batch of an ``EpochPlan``, fresh memory each time."""
-        index = self._order[batch.local]
-        inputs = tuple(column.take(index) for column in self.inputs)
-        if self.transform is not None:
-            inputs = self.transform(inputs, batch)
-        inputs = tuple(x.astype(self.dtype) if x.dtype == np.uint8 else x for x in inputs)
-        targets = tuple(column.take(index) for column in self.targets)
-        target = targets if len(targets) > 1 else targets[0] if targets else None
-        return Rows(inputs, target, None if self.weight is None else self.weight.take(index))
+        inputs = self._inputs(batch) if len(batch.local) or self._blank is None else self._blank[: len(self.inputs)]
+        weight = None if self.weight is None else self.weight.take(self._order[batch.local])
+        return Rows(inputs, self.target(batch.local), weight)
 
     def target(self, places: NDArray[np.int64]) -> Any:
         """The targets of the rows at ``places`` (this task's rows in order), without their inputs."""
-        targets = tuple(column.take(self._order[places]) for column in self.targets)
+        if len(places) or self._blank is None:
+            targets = tuple(store.take(self._order[places]) for store in self.targets)
+        else:
+            targets = self._blank[len(self.inputs) :]
         return targets if len(targets) > 1 else targets[0] if targets else None
 
     @property
-    def shapes(self) -> list[tuple[int, ...] | None]:
-        """Shape of one row of every input and target; None where it is not known (no rows) or not fixed."""
-        return [store.row_shape if len(self) else None for store in (*self.inputs, *self.targets)]
+    def shapes(self) -> list[list[Any] | None]:
+        """``[dtype, *shape]`` of one row of every input and target, as ``rows`` gives them; None without rows."""
+        if not len(self):
+            return [None] * (len(self.inputs) + len(self.targets))
+        row = np.zeros(1, np.int64)
+        one = self.rows(Batch(0, 1, np.array([0, 1]), row, row, row))
+        targets = one.target if isinstance(one.target, tuple) else (one.target,) * len(self.targets)
+        return [[array.dtype.name, *array.shape[1:]] for array in (*one.inputs, *targets)]
 
-    def agree(self, everyones: Sequence[Sequence[tuple[int, ...] | None]]) -> None:
-        """Settle shapes among tasks: fill in those of a feed without rows, refuse rows that differ between tasks."""
+    def agree(self, everyones: Sequence[Sequence[Sequence[Any] | None]]) -> None:
+        """Settle the ``shapes`` of all tasks: a share without rows gets them, rows that differ are refused."""
         known = []
         for number, found in enumerate(zip(*everyones, strict=True)):
             shapes = sorted({tuple(shape) for shape in found if shape is not None})
             if len(shapes) > 1:
-                what = "input" if number < len(self.inputs) else "target"
-                raise DataError(f"Rows of {what} {number} differ in shape: {' and '.join(map(str, shapes[:3]))}.")
-            known.append(shapes[0] if shapes else ())
-        if not len(self):
-            stores = [
-                Dense(np.empty((0, *shape), store.values.dtype)) if isinstance(store, Dense) else store
-                for shape, store in zip(known, (*self.inputs, *self.targets), strict=True)
-            ]
-            self.inputs, self.targets = tuple(stores[: len(self.inputs)]), tuple(stores[len(self.inputs) :])
+                what = f"input {number}" if number < len(self.inputs) else f"target {number - len(self.inputs)}"
+                several = " and ".join(str(shape[1:]) for shape in shapes[:3])
+                raise DataError(f"Rows of {what} differ in shape: {several}.")
+            known.append(shapes[0] if shapes else (self.dtype.name,))
+        self._blank = tuple(np.empty((0, *shape), dtype) for dtype, *shape in known)
+
+    def _inputs(self, batch: Batch) -> tuple[NDArray, ...]:
+        index = self._order[batch.local]
+        inputs = tuple(store.take(index) for store in self.inputs)
+        if self.transform is not None:
+            inputs = self.transform(inputs, batch)
+        return tuple(self._number(number, x) for number, x in enumerate(inputs))
+
+    def _number(self, number: int, x: NDArray) -> NDArray:
+        """Bytes and fractions in the model's dtype, whole numbers as they are."""
+        if x.dtype == object:
+            raise DataError(
+                f"Input {number} is not an array of numbers but text, encoded files, or pictures of different sizes; "
+                "give a transform that makes one of them (see sparkdl.data.transforms)."
+            )
+        return x.astype(self.dtype, copy=False) if x.dtype == np.uint8 or x.dtype.kind == "f" else x
 
     def _settle_ties(self, hashes: NDArray[np.int64]) -> None:
         """Order rows of equal hash by a digest of their content, so that only equal rows are interchangeable."""

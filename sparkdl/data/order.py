@@ -21,6 +21,7 @@ are visited exactly in order 0, 1, 2, ...
         batch.index         (n,) int64: each row's index in its shard
         batch.local         (n,) int64: each row's place among this task's rows (its shards one after another)
         batch.rows          (n,) int64: each row's global position (ctx.rows)
+        batch.training      True for an epoch's batches, False (the default) for evaluation: nothing is random there
 """
 
 from __future__ import annotations
@@ -109,6 +110,9 @@ class Batch:
     index: NDArray[np.int64]
     local: NDArray[np.int64]
     rows: NDArray[np.int64]
+    seed: int = 0
+    epoch: int = 0
+    training: bool = False
 
 
 class EpochPlan:
@@ -147,7 +151,7 @@ class EpochPlan:
         index = np.concatenate(chosen) if chosen else np.empty(0, np.int64)
         rows = index + np.repeat(self.offsets[first:last], np.diff(bounds))
         size = min(self.batch_size, self.total - step * self.batch_size)
-        return Batch(step, size, bounds, index, rows - self.offsets[first], rows)
+        return Batch(step, size, bounds, index, rows - self.offsets[first], rows, self.seed, self.epoch, True)
 
     def _cut(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         if not 0 <= step - self._first_step < _BLOCK:

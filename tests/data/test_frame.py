@@ -203,8 +203,9 @@ def test_tasks_without_rows_learn_the_shapes_of_the_others(frame):
     feed.agree(shapes)
     rows = ordered(feed)
     assert rows.inputs[0].shape == (0, 5) and rows.target.shape == (0,)
+    assert rows.inputs[0].dtype == np.float32 and rows.target.dtype == np.int64
     with pytest.raises(DataError, match=r"input 0 differ in shape: \(5,\) and \(6,\)"):
-        feed.agree([*shapes, [(6,), ()]])
+        feed.agree([*shapes, [["float32", 6], ["int64"]]])
 
 
 def test_rows_beyond_the_budget_lie_in_files_and_are_the_same(local, xyw):
