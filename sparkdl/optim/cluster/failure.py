@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import builtins
 import json
 import traceback
+import zlib
 from typing import Any
 
 import sparkdl.errors
@@ -26,7 +28,7 @@ def describe(error: BaseException, rank: int) -> TaskFailure:
         "rank": rank,
         "traceback": "".join(traceback.format_exception(error)),
     }
-    return TaskFailure(f"{text['type']}: {error}\n{MARK}{json.dumps(text).encode().hex()}:end")
+    return TaskFailure(f"{text['type']}: {error}\n{MARK}{base64.b64encode(zlib.compress(json.dumps(text).encode())).decode()}:end")
 
 
 def find(error: BaseException) -> dict[str, Any] | None:
@@ -37,8 +39,8 @@ def find(error: BaseException) -> dict[str, Any] | None:
         return None
     body = text[at + len(MARK) :].partition(":end")[0]
     try:
-        return json.loads(bytes.fromhex(body))
-    except ValueError:
+        return json.loads(zlib.decompress(base64.b64decode(body)))
+    except (ValueError, zlib.error):  # Spark cut the text short
         return None
 
 

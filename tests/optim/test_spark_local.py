@@ -1,0 +1,165 @@
+"""Training on DataFrames in ``local[2]``: the same bits as on arrays, columns of every kind, clear errors, nothing left."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparkdl import nn, optim
+from sparkdl.blockmanager.bridge.session import enumerate_blocks
+from sparkdl.data import Column
+from sparkdl.errors import ClusterError, DataError
+
+from . import oracle
+
+PICTURE = Column("x", shape=(1, 8, 8))
+ROWS = 203
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    return oracle.data(ROWS)
+
+
+@pytest.fixture(scope="module")
+def frame(local, arrays):
+    x, y = arrays
+    return local.createDataFrame(pd.DataFrame({"x": [row.ravel().tolist() for row in x], "label": y})).cache()
+
+
+def trainer(**options):
+    options = {"batch_size": 30, "max_epochs": 2, "seed": 5, "progress": False, **options}
+    return optim.Trainer(oracle.model(), nn.NLLLoss(), optim.SGD(lr=0.05, momentum=0.9), **options)
+
+
+def weights(trained):
+    return trained.model.state_dict()
+
+
+def same(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def expected(arrays):
+    """History and weights of training on the arrays."""
+    one = trainer()
+    history = one.fit(arrays, validation=arrays, metrics=[optim.Top1Accuracy(), optim.Loss()])
+    return history, weights(one)
+
+
+def without_seconds(history):
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in history]
+
+
+@pytest.mark.parametrize("tasks", [None, 1, 2])
+def test_a_dataframe_gives_the_same_bits_as_arrays(frame, expected, tasks):
+    one = trainer(tasks=tasks)
+    history = one.fit(frame, features=PICTURE, label="label", validation=frame, metrics=[optim.Top1Accuracy(), optim.Loss()])
+    same(weights(one), expected[1])
+    assert without_seconds(history) == without_seconds(expected[0])
+    assert history.visits == {"rows": ROWS, "once": ROWS, "never": 0, "more": 0}
+    figures = one.evaluate(frame, metrics=[optim.Loss(), optim.Top1Accuracy()])
+    assert list(figures.items()) == [("Loss", history[-1]["Loss"]), ("Top1Accuracy", history[-1]["Top1Accuracy"])]
+
+
+def test_partitions_make_no_difference(local, frame, expected):
+    from pyspark.sql import functions as F
+
+    whole = frame.withColumn("place", F.when(F.rand(3) < 0.97, 0).otherwise(1))
+    uneven = whole.repartition(7, "place")  # most rows in one partition, few in another, the rest empty
+    for other in (frame.repartition(1), frame.orderBy(F.rand(1)), uneven):
+        one = trainer()
+        one.fit(other, features=PICTURE, label="label")
+        same(weights(one), expected[1])
+
+
+def test_every_kind_of_column(local, frame, arrays, expected):
+    from pyspark.ml.functions import array_to_vector
+    from pyspark.ml.linalg import SparseVector, VectorUDT
+    from pyspark.sql import functions as F
+
+    x, y = arrays
+    dense = frame.withColumn("x", array_to_vector("x"))
+    to_sparse = F.udf(lambda v: SparseVector(64, [(i, float(a)) for i, a in enumerate(v)]), VectorUDT())
+    sparse = frame.withColumn("x", to_sparse("x"))
+    floats = frame.withColumn("x", F.col("x").cast("array<float>"))
+    for each in (dense, sparse, floats):
+        one = trainer()
+        one.fit(each, features=PICTURE, label="label")
+        same(weights(one), expected[1])
+
+    flat = nn.Sequential(nn.Reshape((1, 8, 8)), oracle.model())
+    numbers = frame.select("label", *[F.col("x")[i].alias(f"p{i}") for i in range(64)])
+    one = trainer()
+    one.model = flat
+    one.fit(numbers, features=[f"p{i}" for i in range(64)], label="label")
+    same(dict(zip(expected[1], weights(one).values(), strict=True)), expected[1])
+
+    pixels = np.clip(x * 20 + 128, 0, 255).astype(np.uint8)
+    bytes_frame = local.createDataFrame(pd.DataFrame({"x": [p.tobytes() for p in pixels], "label": y}))
+    one, two = trainer(), trainer()
+    one.fit(bytes_frame, features=PICTURE, label="label")
+    two.fit((pixels, y))
+    same(weights(one), weights(two))
+
+
+def test_weights_of_rows(frame, arrays):
+    from pyspark.sql import functions as F
+
+    x, y = arrays
+    one, two = trainer(), trainer()
+    one.fit(frame.withColumn("w", F.col("label") % 3), features=PICTURE, label="label", weight="w")
+    two.fit((x, y, y % 3))
+    same(weights(one), weights(two))
+
+
+def cases():
+    from pyspark.sql import functions as F
+
+    label = F.col("label")
+    return {
+        "no such column": (lambda df: df, {"features": "pixels"}, "pixels.*x.*label"),
+        "text": (lambda df: df.withColumn("x", F.lit("a")), {}, "x.*text"),
+        "length": (lambda df: df.withColumn("x", F.when(label == 3, F.array(F.lit(1.0))).otherwise(F.col("x"))), {}, "x"),
+        "null": (lambda df: df.withColumn("label", F.when(label == 3, None).otherwise(label)), {}, "label.*null"),
+        "NaN": (lambda df: df.withColumn("label", F.when(label == 3, F.lit(float("nan"))).otherwise(label)), {}, "label.*[nN]a[nN]"),
+        "range": (lambda df: df.withColumn("label", label + 1), {}, "label.*0 to 9, got 10"),
+        "empty": (lambda df: df.limit(0), {}, "no rows"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["no such column", "text", "length", "null", "NaN", "range", "empty"])
+def test_bad_columns_get_one_clear_error_that_names_them(local, frame, name):
+    change, columns, words = cases()[name]
+    with pytest.raises(DataError, match=words):
+        trainer().fit(change(frame), **{"features": PICTURE, "label": "label", **columns})
+
+
+def test_more_tasks_than_slots_are_refused(frame):
+    with pytest.raises(ClusterError, match="2 slots"):
+        trainer(tasks=3).fit(frame, features=PICTURE, label="label")
+
+
+class Broken(nn.Layer):
+    """A user's layer with a fault."""
+
+    def forward(self, x, ctx):
+        raise ZeroDivisionError("the user's own fault")
+
+
+def test_a_fault_of_the_user_stops_at_once_with_his_traceback(local, frame):
+    one = trainer()
+    one.model = nn.Sequential(oracle.model(), Broken())
+    with pytest.raises(ZeroDivisionError, match="the user's own fault") as caught:
+        one.fit(frame, features=PICTURE, label="label")
+    notes = "\n".join(caught.value.__notes__)
+    assert "in forward" in notes and "in layer" in notes
+
+
+def test_no_block_of_a_run_is_left(local, frame):
+    ours = [name for name in enumerate_blocks(local) if name.startswith("broadcast_") and len(name.split("_")[1]) > 15]
+    assert ours == []
