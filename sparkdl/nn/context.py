@@ -143,13 +143,42 @@ class Context:
                 self._climb(target, write, first, stop)
         parameter.touched = True
 
+    def grad_tree(self, parameter: Parameter, write: Callable[[np.ndarray, np.ndarray], Any]) -> None:
+        """As ``grad``, for a kernel that climbs the tree itself: ``write(out, bounds)``.
+
+        It fills ``out`` with the sum along the tree over the leaves that ``bounds`` (offsets in the batch) cuts.
+        """
+        bounds = self.run.bounds
+        self._grad_whole(parameter, lambda out, a, b: write(out, bounds[a : b + 1]))
+
     def grad_leaves(self, parameter: Parameter, leaves: np.ndarray) -> None:
-        """Adds to the parameter's gradient what a kernel computed for all leaves at once, ``(leaves, *data.shape)``."""
+        """Adds to the parameter's gradient what a kernel computed for all leaves at once, ``(leaves, *data.shape)``.
 
-        def copy(out: np.ndarray, rows: slice) -> None:
-            out[...] = leaves[self._leaf_of(rows)]
+        ``leaves`` is used up.
+        """
+        from sparkdl.nn.kernels.leaves import tree_sum
 
-        self.grad(parameter, copy)
+        self._grad_whole(parameter, lambda out, a, b: tree_sum(out, leaves[a:b]))
+
+    def _grad_whole(self, parameter: Parameter, write: Callable[[np.ndarray, int, int], Any]) -> None:
+        """``write(out, a, b)`` fills ``out`` with the sum along the tree over this task's leaves ``a`` to ``b``."""
+        if not parameter.trainable:
+            return
+        run = self.run
+        if run.shards > 1 and id(parameter) in run.shared:
+
+            def write_leaf(out: np.ndarray, rows: slice) -> None:
+                leaf = self._leaf_of(rows)
+                write(out, leaf, leaf + 1)
+
+            self._add_to_leaves(parameter, write_leaf)
+            return
+        for target, (first, stop) in zip(self._targets(parameter), run.trees, strict=True):
+            out = np.empty_like(target) if parameter.touched else target
+            write(out, first - run.first, stop - run.first)
+            if out is not target:
+                target += out
+        parameter.touched = True
 
     def _add_to_leaves(self, parameter: Parameter, write: Callable[[np.ndarray, slice], Any]) -> None:
         """Sums over uses come before sums over leaves, else they would depend on how leaves are dealt out to tasks."""

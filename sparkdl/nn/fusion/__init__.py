@@ -14,6 +14,7 @@ TABLE: list[tuple[tuple[str, ...], str]] = [
     *((("Conv2d", act, "MaxPool2d"), "conv_pool:ConvPool") for act in ("Tanh", "ReLU", "Sigmoid")),
     *((("Conv2d", "MaxPool2d", act), "conv_pool:ConvPool") for act in ("Tanh", "ReLU", "Sigmoid")),
     (("Conv2d", "MaxPool2d"), "conv_pool:ConvPool"),
+    *((("Linear", act), "linear_act:LinearAct") for act in ("Tanh", "ReLU", "Sigmoid")),
 ]
 
 

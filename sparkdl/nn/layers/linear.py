@@ -4,7 +4,7 @@ import numpy as np
 
 from sparkdl.errors import ShapeError
 from sparkdl.nn import rng
-from sparkdl.nn.kernels import gemm
+from sparkdl.nn.kernels import gemm, leaves
 from sparkdl.nn.module import Layer
 from sparkdl.nn.parameter import Parameter
 
@@ -44,24 +44,33 @@ class Linear(Layer):
             raise ShapeError(
                 f"{self!r} takes (batch, *, {self.in_features}), got {x.shape}; flatten pictures first, see nn.Flatten."
             )
+        x = np.ascontiguousarray(x)
         ctx.save(x)
         y = ctx.empty((*x.shape[:-1], self.out_features))
         bias = None if self.bias is None else self.bias.data
-        gemm.affine(_matrix(y), _matrix(x), self.weight.data, bias)
+        gemm.affine(_matrix(y), _matrix(x), self.weight.data, bias)  # row by row the same, whatever the batch
         return y
 
     def backward(self, dy, ctx):
         (x,) = ctx.saved
-        ctx.grad(self.weight, lambda out, rows: gemm.matmul(out, _matrix(x[rows]).T, _matrix(dy[rows])))
-        if self.bias is not None:
-            ctx.grad(self.bias, lambda out, rows: _matrix(dy[rows]).sum(0, out=out))
-        if not ctx.needs[0]:
-            return None
-        dx = ctx.empty(x.shape)
-        gemm.matmul(_matrix(dx), _matrix(dy), self.weight.data.T)
-        return dx
+        dy = np.ascontiguousarray(dy)
+        return affine_backward(self, x, dy, ctx)
+
+
+def affine_backward(layer, x, dy, ctx):
+    """The gradients of ``layer``'s weight and bias, and of ``x`` if it is needed; both arrays are contiguous."""
+    places = x[0, ..., 0].size if len(x) else 1  # rows of the matrix per sample
+    flat_x, flat_dy = _matrix(x), _matrix(dy)
+    ctx.grad_tree(layer.weight, lambda out, bounds: leaves.product(out, flat_x, flat_dy, bounds * places))
+    if layer.bias is not None:
+        ctx.grad_tree(layer.bias, lambda out, bounds: leaves.column_sums(out, flat_dy, bounds * places))
+    if not ctx.needs[0]:
+        return None
+    dx = ctx.empty(x.shape)
+    gemm.matmul(_matrix(dx), flat_dy, layer.weight.data.T)
+    return dx
 
 
 def _matrix(x):
-    """All vectors as the rows of a matrix (a view where ``x`` is contiguous)."""
-    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+    """All vectors of a contiguous array as the rows of a matrix."""
+    return x.reshape(-1, x.shape[-1])

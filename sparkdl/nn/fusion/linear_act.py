@@ -1,0 +1,43 @@
+"""An affine map and the activation after it as one layer: the activation works on what has just been written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sparkdl.errors import ShapeError
+from sparkdl.nn.kernels import gemm
+from sparkdl.nn.kernels.activations import BY_NAME, activate, slope
+from sparkdl.nn.layers.linear import affine_backward
+from sparkdl.nn.module import Layer
+
+
+class LinearAct(Layer):
+    """``y = act(x weight.T + bias)``; shapes as in ``nn.Linear``."""
+
+    def __init__(self, linear: Layer, act: int) -> None:
+        super().__init__()
+        self.linear, self.act = linear, act
+
+    @classmethod
+    def of(cls, linear: Any, act: Any) -> LinearAct:
+        return cls(linear, BY_NAME[type(act).__name__])
+
+    def forward(self, x, ctx):
+        linear = self.linear
+        if x.shape[-1] != linear.in_features or x.ndim < 2:
+            raise ShapeError(f"{linear!r} takes (batch, *, {linear.in_features}), got {x.shape}.")
+        x = np.ascontiguousarray(x)
+        y = ctx.empty((*x.shape[:-1], linear.out_features))
+        bias = None if linear.bias is None else linear.bias.data
+        gemm.affine(y.reshape(-1, y.shape[-1]), x.reshape(-1, x.shape[-1]), linear.weight.data, bias)
+        activate(y.reshape(-1), self.act)
+        ctx.save(x, y)
+        return y
+
+    def backward(self, dy, ctx):
+        x, y = ctx.saved
+        g = ctx.scratch(y.shape)
+        slope(g.reshape(-1), y.reshape(-1), np.ascontiguousarray(dy).reshape(-1), self.act)
+        return affine_backward(self.linear, x, g, ctx)
