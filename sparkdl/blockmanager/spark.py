@@ -66,7 +66,7 @@ class SparkStore(BlockStore):
                 raise
             absent = refusal.facts[0].strip("[]")
             raise ClusterError(
-                f"{size - len(absent.split(','))} of {size} tasks came together within {timeout:.0f} s; missing: {absent}. "
+                f"{size - len(absent.split(','))} of {size} tasks met within {timeout:.0f} s; missing: {absent}. "
                 f"Are there {size} free slots? Is another job holding them, or did a task fail?"
             ) from None
         self.peers = [Peer(*pair) for pair in zip(names[::2], names[1::2], strict=True)]

@@ -1,4 +1,4 @@
-"""Compiles the door: ``python -m sparkdl.blockmanager.bridge.build``. Building a wheel calls it too (hatch_build.py)."""
+"""Compiles the door: ``python -m sparkdl.blockmanager.bridge.build``. Building a wheel calls it as well."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _javac() -> str:
     if not found:
         raise BuildError(
             "no javac found: the door to Spark's block manager is compiled when this package is built. "
-            "Install a JDK of version 17 or newer (Debian: apt install openjdk-17-jdk-headless) or set JAVA_HOME to one."
+            "Install a JDK, 17 or newer (Debian: apt install openjdk-17-jdk-headless), or set JAVA_HOME to one."
         )
     return found
 

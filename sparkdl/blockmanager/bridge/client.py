@@ -51,7 +51,7 @@ def address() -> str:
     except FileNotFoundError:
         raise ClusterError(
             f"this executor has no door to its block manager: {file} is missing. Open doors with "
-            "sparkdl.blockmanager.bridge.open_door(spark) before the stage starts; an executor that came later has none."
+            "sparkdl.blockmanager.bridge.open_door(spark) before the stage starts; later executors have none."
         ) from None
 
 
@@ -76,7 +76,7 @@ class Client:
             status, head_length, body_length = struct.unpack("<iiq", self._read(16))
             answer, data = self._read(head_length), self._read(body_length)
         except OSError as error:
-            raise BlockError(f"the connection to this executor's door broke ({error}): has the executor ended?") from error
+            raise BlockError(f"the connection to the executor's door broke ({error}): has it ended?") from error
         if status:
             raise Refusal(status, _facts(answer))
         return answer, data

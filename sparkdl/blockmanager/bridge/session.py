@@ -64,7 +64,7 @@ def new_run() -> int:
 
 
 def drop_everywhere(spark: SparkSession, run: int) -> None:
-    """Removes every block of a run from every block manager. Call it when the run's tasks have ended, however they did."""
+    """Removes every block of a run from every block manager. Call it when its tasks have ended, however they did."""
     _ask(spark, f"drop {run}")
 
 

@@ -18,7 +18,7 @@ Node = tuple[int, int]
 
 
 def parts(span: slice, rows: int, item: int) -> list[slice]:
-    """``span`` cut so that ``rows`` rows of it, ``item`` bytes per element, fit into a block; one part if it is empty."""
+    """``span`` cut so that ``rows`` rows of it, ``item`` bytes per element, fit into a block; one if it is empty."""
     length = max(PART_BYTES // (rows * item) // CHUNK, 1) * CHUNK
     return [slice(a, min(a + length, span.stop)) for a in range(span.start, max(span.stop, span.start + 1), length)]
 

@@ -39,8 +39,12 @@ final class Blocks {
     return new BroadcastBlockId(run, field);
   }
 
-  /** Stores the bytes themselves, not a copy. Under memory pressure Spark writes them to disk. False if the id is taken. */
-  static boolean put(BlockManager manager, BlockId id, byte[] data, boolean tellMaster) throws Exception {
+  static boolean has(BlockManager manager, BlockId id) {
+    return manager.blockInfoManager().get(id).isDefined();
+  }
+
+  /** Stores the bytes themselves, not a copy, unless the id is taken. Under memory pressure Spark writes them to disk. */
+  static void put(BlockManager manager, BlockId id, byte[] data, boolean tellMaster) throws Exception {
     Object[] arguments = new Object[PUT.getParameterCount()];
     boolean first = true;
     for (int i = 0; i < arguments.length; i++) {
@@ -60,7 +64,9 @@ final class Blocks {
         arguments[i] = Option.empty();
       }
     }
-    return (Boolean) PUT.invoke(manager, arguments);
+    if (!(Boolean) PUT.invoke(manager, arguments)) {
+      throw new IllegalStateException("block " + id + " of " + data.length + " bytes found no room in memory and none on disk");
+    }
   }
 
   /** Keeps a block of this JVM in memory until {@link #unpin}: a block that is being read is not evicted. */

@@ -183,7 +183,7 @@ final class Connection implements Runnable {
   }
 
   void remove(BlockId id) {
-    if (manager.blockInfoManager().get(id).isDefined()) {
+    if (Blocks.has(manager, id)) {
       manager.removeBlock(id, false);
     }
   }

@@ -79,11 +79,10 @@ final class Exchange {
       }
       at += length;
     }
-    if (Blocks.put(c.manager, id, data, false)) {
+    if (!Blocks.has(c.manager, id)) { // the first put wins
+      Blocks.put(c.manager, id, data, false);
       c.counters.blocksPut.increment();
       c.counters.bytesPut.add(size);
-    } else if (c.manager.blockInfoManager().get(id).isEmpty()) {
-      throw new Failure(Failure.BROKEN, "block " + id + " of " + size + " bytes found no room in memory and none on disk");
     }
   }
 

@@ -36,9 +36,10 @@ final class Page {
     this.manager = manager;
     this.run = run;
     this.rank = rank;
-    if (!Blocks.put(manager, Blocks.id(run, noteName(rank)), note, false)) {
+    if (Blocks.has(manager, Blocks.id(run, noteName(rank)))) {
       throw new IllegalStateException("task " + rank + " of run " + run + " has joined before: every attempt is a run of its own");
     }
+    Blocks.put(manager, Blocks.id(run, noteName(rank)), note, false);
     Blocks.pin(manager, Blocks.id(run, noteName(rank)));
     Blocks.put(manager, Blocks.id(run, name(rank)), entries, true);
     Blocks.pin(manager, Blocks.id(run, name(rank)));
