@@ -26,7 +26,7 @@ lint:
 	$(INSIDE) --extra dev -- mypy
 
 wheel:
-	$(INSIDE) --extra dev -- pip wheel --no-build-isolation --no-deps -w dist .
+	$(INSIDE) -- pip wheel -q --no-build-isolation --no-deps -w dist .
 
 clean:
 	rm -rf .venv .venv-oldest .jdk build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -50,7 +50,7 @@ def report(findings: Iterable[Finding]) -> list[Finding]:
     """Print findings as they come, and return them."""
     seen = []
     for finding in findings:
-        print(f"{finding.state:5}{finding.name:10}{finding.what}")
+        print(f"{finding.state:5}{finding.name:10}{finding.what}", flush=True)
         if finding.remedy:
             print(f"{'':15}-> {finding.remedy}", flush=True)
         seen.append(finding)
