@@ -96,10 +96,12 @@ def digits() -> tuple[Images, Images]:
 
 def mnist(folder: Path) -> tuple[Images, Images]:
     """MNIST's training and test images."""
-    from sparkdl.data import read_idx
+    from sparkdl.data.readers import read_idx
 
     def part(name: str) -> Images:
-        return read_idx(folder / f"{name}-images-idx3-ubyte") / 255, read_idx(folder / f"{name}-labels-idx1-ubyte")
+        files = [folder / f"{name}-{what}-ubyte" for what in ("images-idx3", "labels-idx1")]
+        images, labels = (read_idx(file if file.exists() else Path(f"{file}.gz")) for file in files)
+        return images / 255, labels
 
     return part("train"), part("t10k")
 
