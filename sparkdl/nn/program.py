@@ -23,11 +23,19 @@ def run_once(layer: Layer, xs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]
 class Step:
     """One call in a program: the layer, the numbers of the values it reads and makes, and its name."""
 
-    __slots__ = ("layer", "inputs", "outputs", "name", "key", "last_use", "trains", "needs")
+    __slots__ = ("layer", "inputs", "outputs", "name", "key", "last_use", "parameters")
 
     def __init__(self, layer: Layer, inputs: tuple[int, ...], outputs: tuple[int, ...], name: str, key: int) -> None:
         self.layer, self.inputs, self.outputs, self.name, self.key = layer, inputs, outputs, name, key
         self.last_use: tuple[int, ...] = ()
+        self.parameters = tuple(layer.parameters())
+
+    def trains(self) -> bool:
+        """Whether the layer has a weight that is trained."""
+        for p in self.parameters:
+            if p.trainable:
+                return True
+        return False
 
 
 class Program:
@@ -68,7 +76,7 @@ class Program:
             step.last_use = tuple(i for i, s in last.items() if s is step and i not in self.outputs)
         uses: dict[int, int] = {}
         for step in self.steps:
-            for parameter in step.layer.parameters():
+            for parameter in step.parameters:
                 uses[id(parameter)] = uses.get(id(parameter), 0) + 1
         self.shared = frozenset(i for i, n in uses.items() if n > 1)
 
@@ -83,7 +91,7 @@ class Program:
         result = []
         for step in self.steps:
             needs = tuple(needed[i] for i in step.inputs)
-            trains = any(needs) or any(p.trainable for p in step.layer.parameters())
+            trains = True in needs or step.trains()
             for i in step.outputs:
                 needed[i] = trains
             result.append(needs)
@@ -98,6 +106,7 @@ class Pass:
     ) -> None:
         self.program, self.run = program, run
         self.contexts: list[Context] = []
+        self.made: dict[int, tuple[tuple[int, ...], np.dtype]] = {}  # so that an unused value's gradient can be zeros
         run.shared = program.shared
         values: list[Any] = [None] * program.size
         values[: len(xs)] = xs
@@ -118,19 +127,11 @@ class Pass:
                     values[i] = each
             self.contexts.append(ctx)
             if run.training:
-                self.remember(step, values)
+                for i in step.outputs:
+                    self.made[i] = (values[i].shape, values[i].dtype)
             for i in step.last_use:
                 values[i] = None
         self.outputs = [values[i] for i in program.outputs]
-
-    def remember(self, step: Step, values: list[Any]) -> None:
-        """Shapes and dtypes of outputs, so that a value that nobody uses gets a gradient of zeros."""
-        for i in step.outputs:
-            self.made[i] = (values[i].shape, values[i].dtype)
-
-    @property
-    def made(self) -> dict[int, tuple[tuple[int, ...], np.dtype]]:
-        return self.__dict__.setdefault("_made", {})
 
     def backward(self, dys: list[np.ndarray | None]) -> list[np.ndarray | None]:
         """The gradients of the inputs; those of the parameters are added where the run says."""
@@ -145,7 +146,7 @@ class Pass:
             dy = [gradients[i] for i in step.outputs]
             for i in step.outputs:
                 gradients[i] = None
-            trains = any(ctx.needs) or any(p.trainable for p in step.layer.parameters())
+            trains = True in ctx.needs or step.trains()
             if not trains or all(each is None for each in dy):
                 ctx.saved = ()
                 continue

@@ -34,7 +34,7 @@ def check_pictures(layer: Any, x: np.ndarray, rank: int, channels: int | None = 
 
 def last(x: np.ndarray) -> np.ndarray:
     """``(batch, channels, *places)`` seen as ``(batch, *places, channels)``."""
-    return np.moveaxis(x, 1, -1)
+    return x.transpose(0, *range(2, x.ndim), 1)
 
 
 @dataclass(frozen=True)
