@@ -91,8 +91,7 @@ class _Fixed:
         if self.rows is None:
             kind = np.uint8 if self.field.kind in ("bytes", "image") else self.field.dtype
             return Dense(np.empty((0, *(self.shape or ())), kind))
-        values, mapping = self.rows.finish()
-        return Dense(values.reshape(len(values), *self.shape), mapping, max(self.budget.limit // 4, 1 << 20))
+        return Dense(self.rows.finish(self.shape))
 
 
 class _Numbers(_Fixed):
@@ -135,7 +134,8 @@ class _Vectors(_Fixed):
 
     def __init__(self, field: Field, budget: Budget) -> None:
         super().__init__(field, budget)
-        self.entries: tuple[Growing, Growing, Growing] | None = None
+        self.entries: Growing | None = None
+        self.lengths = Growing(budget, np.int64)
         self.width: int | None = field.size
 
     def add(self, column: Any, fail: Fail) -> None:
@@ -149,14 +149,13 @@ class _Vectors(_Fixed):
             self.width = width
             thin = rows.sparse.any() and len(rows.values) < self._DENSE * width * len(column)
             if thin and self.field.shape is None and self.field.role == "feature":
-                kinds = (np.int64, np.int32, self.field.dtype)
-                self.entries = tuple(Growing(self.budget, kind) for kind in kinds)  # type: ignore[assignment]
+                self.entries = Growing(self.budget, Sparse.records(rows.indices[:0], [], self.field.dtype).dtype)
         values = _checked(
             self.field, rows.values, lambda place: int(np.searchsorted(rows.offsets, place, side="right")) - 1, fail
         )
         if self.entries is not None:
-            for growing, part in zip(self.entries, (lengths, rows.indices, values), strict=True):
-                growing.append(part)
+            self.lengths.append(lengths)
+            self.entries.append(Sparse.records(rows.indices, values, self.field.dtype))
             return
         dense = np.zeros((len(column), width), self.field.dtype)
         dense[np.repeat(np.arange(len(column)), lengths), rows.indices] = values
@@ -165,8 +164,7 @@ class _Vectors(_Fixed):
     def finish(self) -> Store:
         if self.entries is None:
             return super().finish()
-        lengths, indices, values = (growing.finish()[0] for growing in self.entries)
-        return Sparse(np.concatenate([[0], np.cumsum(lengths)]), indices, values, self.width)
+        return Sparse(_offsets(self.lengths), self.entries.finish(), self.width)
 
 
 class _Strings:
@@ -179,7 +177,7 @@ class _Strings:
         self.lengths.append(rows.lengths)
 
     def finish(self) -> Store:
-        return Strings(self.data.finish()[0], np.concatenate([[0], np.cumsum(self.lengths.finish()[0])]))
+        return Strings(self.data.finish(), _offsets(self.lengths))
 
 
 class _Pictures:
@@ -192,7 +190,11 @@ class _Pictures:
         self.sizes.append(sizes)
 
     def finish(self) -> Store:
-        return Pictures(self.data.finish()[0], self.sizes.finish()[0])
+        return Pictures(self.data.finish(), self.sizes.finish()[:])
+
+
+def _offsets(lengths: Growing) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(lengths.finish()[:])])
 
 
 def _pixels(column: Any, fail: Fail) -> tuple[arrow.Lists, NDArray[np.int64]]:

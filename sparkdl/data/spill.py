@@ -1,13 +1,14 @@
-"""Columns that grow row by row within a memory budget; what exceeds it goes to files that are mapped back read-only.
+"""Columns that grow row by row within a memory budget; what exceeds it goes to files.
 
     budget = Budget(limit_bytes, folder)
     column = Growing(budget, dtype, row_shape)
     column.append(chunk)                         (k, *row_shape)
-    array, mapping = column.finish()             mapping: None where the rows stayed in memory
+    rows = column.finish()                       an array, or ``Spilled`` rows of a file
 
 When the columns of a budget together pass its limit, the largest one moves to a file, and so on. Files are readable by
 their owner only and have no name, so that nothing is left behind however the process ends. In memory a column doubles
-by remapping its pages, which copies nothing.
+by remapping its pages, which copies nothing. Rows of a file are read, not mapped: visited in random order a mapping
+would soon hold all of it (the system maps up to a megabyte around each row), and a read costs about a microsecond.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import math
 import mmap
 import os
 import tempfile
+import weakref
 from typing import Any
 
 import numpy as np
@@ -53,7 +55,7 @@ class Budget:
 
     def __init__(self, limit: int, folder: str | None = None) -> None:
         self.limit, self.folder = int(limit), folder or local_folder()
-        self.columns: list[Growing] = []
+        self.columns: weakref.WeakSet[Growing] = weakref.WeakSet()  # no cycle: files go as soon as their rows do
 
     @property
     def held(self) -> int:
@@ -71,15 +73,61 @@ class Budget:
             max((column for column in self.columns if column.file is None), key=lambda column: column.nbytes).spill()
 
 
+class _File:
+    """A file without a name in ``folder``; it goes with the object."""
+
+    def __init__(self, folder: str) -> None:
+        self.handle, path = tempfile.mkstemp(prefix="sparkdl-rows-", dir=folder)
+        weakref.finalize(self, os.close, self.handle)
+        os.unlink(path)
+
+    def append(self, data: memoryview) -> None:
+        while len(data):
+            data = data[os.write(self.handle, data) :]
+
+    def read(self, out: memoryview, at: int) -> None:
+        while len(out):
+            count = os.preadv(self.handle, [out], at)
+            if not count:
+                raise OSError(f"The file of rows beyond the memory budget ends at byte {at:,}: it was cut short.")
+            out, at = out[count:], at + count
+
+
+class Spilled:
+    """Rows (n, ...) in a file: slices and ``take`` read them."""
+
+    def __init__(self, file: _File, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+        self.file, self.dtype, self.shape = file, dtype, shape
+        self.row_bytes = dtype.itemsize * math.prod(shape[1:])
+        os.posix_fadvise(file.handle, 0, 0, os.POSIX_FADV_RANDOM)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> NDArray:
+        start, stop, _ = rows.indices(len(self))
+        out = np.empty((max(stop - start, 0), *self.shape[1:]), self.dtype)
+        self.file.read(_bytes(out), start * self.row_bytes)
+        return out
+
+    def take(self, index: NDArray[np.int64], axis: int = 0) -> NDArray:
+        """The rows of ``index``, as ``ndarray.take``."""
+        out = np.empty((len(index), *self.shape[1:]), self.dtype)
+        view, size = _bytes(out), self.row_bytes
+        for k, row in enumerate(index.tolist()):
+            self.file.read(view[k * size : (k + 1) * size], row * size)
+        return out
+
+
 class Growing:
     """Rows of one dtype and shape, appended chunk by chunk; see the module's docstring."""
 
     def __init__(self, budget: Budget, dtype: Any, row_shape: tuple[int, ...] = ()) -> None:
         self.budget, self.dtype, self.row_shape = budget, np.dtype(dtype), tuple(row_shape)
         self.nbytes = 0
-        self.file: int | None = None
+        self.file: _File | None = None
         self._memory: mmap.mmap | None = None
-        budget.columns.append(self)
+        budget.columns.add(self)
 
     def append(self, chunk: NDArray) -> None:
         """Add rows (k, *row_shape), converted to the column's dtype."""
@@ -87,10 +135,10 @@ class Growing:
         if not chunk.nbytes:
             return
         if self.file is not None:
-            self._write(memoryview(chunk).cast("B"))
+            self._write(_bytes(chunk))
         else:
             memory = self._room(self.nbytes + chunk.nbytes)
-            memory[self.nbytes : self.nbytes + chunk.nbytes] = memoryview(chunk).cast("B")
+            memory[self.nbytes : self.nbytes + chunk.nbytes] = _bytes(chunk)
         self.nbytes += chunk.nbytes
         if self.file is None:
             self.budget.keep()
@@ -98,8 +146,7 @@ class Growing:
     def spill(self) -> None:
         """Move what is in memory to a file; later chunks go there too."""
         try:
-            self.file, path = tempfile.mkstemp(prefix="sparkdl-rows-", dir=self.budget.folder)
-            os.unlink(path)
+            self.file = _File(self.budget.folder)
         except OSError as error:
             error.add_note(f"Rows beyond the memory budget ({self.budget.limit:,} bytes) go to {self.budget.folder}.")
             raise
@@ -109,18 +156,15 @@ class Growing:
             self._memory.close()
             self._memory = None
 
-    def finish(self) -> tuple[NDArray, mmap.mmap | None]:
-        """All rows as one array, read-only where it is mapped from a file; the column can grow no more."""
-        rows = self.nbytes // max(self.dtype.itemsize * math.prod(self.row_shape), 1)
-        if not self.nbytes:
-            return np.empty((rows, *self.row_shape), self.dtype), None
-        mapping = None
+    def finish(self, row_shape: tuple[int, ...] | None = None) -> NDArray | Spilled:
+        """All rows (in another shape of as many elements, if given); the column can grow no more."""
+        shape = self.row_shape if row_shape is None else row_shape
+        rows = self.nbytes // (self.dtype.itemsize * math.prod(shape))
         if self.file is not None:
-            mapping = mmap.mmap(self.file, self.nbytes, access=mmap.ACCESS_READ)
-            mapping.madvise(mmap.MADV_RANDOM)
-            os.close(self.file)
-        array = np.frombuffer(mapping or self._memory, self.dtype, self.nbytes // self.dtype.itemsize)
-        return array.reshape(rows, *self.row_shape), mapping
+            return Spilled(self.file, self.dtype, (rows, *shape))
+        if self._memory is None:
+            return np.empty((0, *shape), self.dtype)
+        return np.frombuffer(self._memory, self.dtype, self.nbytes // self.dtype.itemsize).reshape(rows, *shape)
 
     def _room(self, size: int) -> mmap.mmap:
         if self._memory is None:
@@ -131,12 +175,16 @@ class Growing:
         return self._memory
 
     def _write(self, data: memoryview) -> None:
+        assert self.file is not None
         try:
-            while len(data):
-                data = data[os.write(self.file, data) :]
+            self.file.append(data)
         except OSError as error:
             error.add_note(
                 f"Rows beyond the memory budget ({self.budget.limit:,} bytes) go to {self.budget.folder}: make room "
                 "there, point spark.local.dir to a larger disk, or raise the budget."
             )
             raise
+
+
+def _bytes(array: NDArray) -> memoryview:
+    return memoryview(array.reshape(-1).view(np.uint8))

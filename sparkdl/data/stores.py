@@ -9,11 +9,12 @@
 
 from __future__ import annotations
 
-import mmap
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sparkdl.data.spill import Spilled
 
 
 class Store(Protocol):
@@ -28,13 +29,10 @@ class Store(Protocol):
 
 
 class Dense:
-    """An array (n, ...), possibly mapped from a file: then its pages are given back after every ``window`` bytes."""
+    """An array (n, ...), or rows in a file."""
 
-    _AROUND = 1 << 16  # bytes that the system may map around each row that is touched
-
-    def __init__(self, values: NDArray, mapping: mmap.mmap | None = None, window: int = 1 << 26) -> None:
-        self.values = np.ascontiguousarray(values)
-        self._mapping, self._window, self._touched = mapping, window, 0
+    def __init__(self, values: NDArray | Spilled) -> None:
+        self.values = values if isinstance(values, Spilled) else np.ascontiguousarray(values)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -44,55 +42,59 @@ class Dense:
         return self.values.shape[1:]
 
     def take(self, index: NDArray[np.int64]) -> NDArray:
-        taken = self.values.take(index, axis=0)
-        if self._mapping is not None:
-            self._touched += taken.nbytes + len(index) * self._AROUND
-            if self._touched > self._window:
-                self._mapping.madvise(mmap.MADV_DONTNEED)
-                self._touched = 0
-        return taken
+        return self.values.take(index, axis=0)
 
     def fold(self, hashes: NDArray[np.int64]) -> None:
         from sparkdl.data import rowhash
 
-        if self.values.dtype == np.uint8:
-            rowhash.fold_bytes(hashes, self.values)
+        values = self.values[:]
+        if values.dtype == np.uint8:
+            rowhash.fold_bytes(hashes, values)
         else:
-            rowhash.fold_float32(hashes, self.values.astype(np.float32, copy=False))
+            rowhash.fold_float32(hashes, values.astype(np.float32, copy=False))
 
     def content(self, row: int) -> bytes:
-        return self.values[row].tobytes()
+        return self.values[row : row + 1].tobytes()
 
 
 class Sparse:
-    """Rows of a matrix in compressed form (SciPy CSR): taken out dense, hashed as if dense."""
+    """Rows of a matrix in compressed form (SciPy CSR): taken out dense, hashed as if dense.
+
+    ``entries`` (m,) are records of index and value, row i's at ``offsets[i]:offsets[i+1]``.
+    """
 
     _CHUNK = 1 << 24  # elements made dense at once while hashing
 
-    def __init__(self, indptr: NDArray, indices: NDArray, values: NDArray, width: int) -> None:
-        self.indptr, self.indices, self.values, self.width = indptr, indices, values, width
+    def __init__(self, offsets: NDArray[np.int64], entries: NDArray | Spilled, width: int) -> None:
+        self.offsets, self.entries, self.width = offsets, entries, width
+
+    @staticmethod
+    def records(indices: NDArray, values: NDArray, dtype: Any) -> NDArray:
+        """Entries of the given indices and values."""
+        entries = np.empty(len(values), [("index", np.int32), ("value", dtype)])
+        entries["index"], entries["value"] = indices, values
+        return entries
 
     @classmethod
     def from_scipy(cls, matrix: Any, dtype: np.dtype) -> Sparse:
         """From any SciPy sparse matrix; duplicates are summed."""
         rows = matrix.tocsr(copy=True)
         rows.sum_duplicates()
-        return cls(rows.indptr.astype(np.int64), rows.indices, rows.data.astype(dtype), rows.shape[1])
+        return cls(rows.indptr.astype(np.int64), cls.records(rows.indices, rows.data, dtype), rows.shape[1])
 
     def __len__(self) -> int:
-        return len(self.indptr) - 1
+        return len(self.offsets) - 1
 
     @property
     def row_shape(self) -> tuple[int, ...]:
         return (self.width,)
 
     def take(self, index: NDArray[np.int64]) -> NDArray:
-        starts, lengths = self.indptr[index], self.indptr[index + 1] - self.indptr[index]
-        ends = np.cumsum(lengths)
-        total = int(ends[-1]) if len(ends) else 0
-        at = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
-        dense = np.zeros((len(index), self.width), self.values.dtype)
-        dense[np.repeat(np.arange(len(index)), lengths), self.indices[at]] = self.values[at]
+        starts, ends = self.offsets[index], self.offsets[index + 1]
+        parts = [self.entries[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+        entries = np.concatenate(parts) if parts else np.empty(0, self.entries.dtype)
+        dense = np.zeros((len(index), self.width), self.entries.dtype["value"])
+        dense[np.repeat(np.arange(len(index)), ends - starts), entries["index"]] = entries["value"]
         return dense
 
     def fold(self, hashes: NDArray[np.int64]) -> None:
@@ -110,7 +112,7 @@ class Sparse:
 class Strings:
     """Strings of bytes of any length (encoded pictures, text): taken out as an object array of ``bytes``."""
 
-    def __init__(self, data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
+    def __init__(self, data: NDArray[np.uint8] | Spilled, offsets: NDArray[np.int64]) -> None:
         self.data, self.offsets = data, offsets
 
     @classmethod
@@ -145,7 +147,7 @@ class Strings:
 class Pictures(Strings):
     """Pictures of any size, as bytes (height, width, channels): taken out as an object array of uint8 arrays."""
 
-    def __init__(self, data: NDArray[np.uint8], sizes: NDArray[np.int64]) -> None:
+    def __init__(self, data: NDArray[np.uint8] | Spilled, sizes: NDArray[np.int64]) -> None:
         super().__init__(data, np.concatenate([[0], np.cumsum(sizes.prod(axis=1))]).astype(np.int64))
         self.sizes = sizes
 

@@ -126,7 +126,7 @@ class _Part:
 
     def _hashes(self, first: int, last: int) -> NDArray[np.int64]:
         """The rows' hashes; where rows keep their order, ones that deal them round robin over the task's shards."""
-        numbers, _ = self.numbers.finish()
+        numbers = self.numbers.finish()[:]
         if self.plan.hashed:
             return numbers
         place = np.arange(self.count, dtype=np.int64)

@@ -209,7 +209,7 @@ def test_tasks_without_rows_learn_the_shapes_of_the_others(frame):
 
 
 def test_rows_beyond_the_budget_lie_in_files_and_are_the_same(local, xyw):
-    df = local.range(0, 40_000, 1, 8).selectExpr("array_repeat(cast(id as float), 50) x", "id y")
+    df = local.range(0, 40_000, 1, 8).selectExpr("array_repeat(cast(id as float), 50) x", "id y", "string(id) t")
     local.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", 1000)
     try:
         inside = run(df, 1, "x", "y")[0][0]
