@@ -3,6 +3,7 @@ package org.sparkdl.bridge;
 import java.lang.reflect.Method;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.LinkedHashSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.apache.spark.SparkEnv;
@@ -127,11 +128,12 @@ final class Blocks {
 
   /** Ids of the run's blocks in this JVM, on disk too. */
   static Iterable<BlockId> held(BlockManager manager, long run) {
-    return CollectionConverters.asJava(manager.getMatchingBlockIds(new scala.runtime.AbstractFunction1<BlockId, Object>() {
+    var found = manager.getMatchingBlockIds(new scala.runtime.AbstractFunction1<BlockId, Object>() {
       @Override
       public Object apply(BlockId id) {
         return id instanceof BroadcastBlockId && ((BroadcastBlockId) id).broadcastId() == run;
       }
-    }));
+    });
+    return new LinkedHashSet<>(CollectionConverters.asJava(found)); // Spark names those on disk twice
   }
 }
