@@ -10,9 +10,9 @@ from sparkdl._lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "bilinear": ["bilinear"],
+        "bilinear_kernel": ["bilinear"],
         "fixed": ["constant", "dirac", "eye", "ones", "zeros"],
-        "orthogonal": ["orthogonal"],
+        "orthogonal_matrix": ["orthogonal"],
         "plain": ["normal", "sparse", "trunc_normal", "uniform"],
         "scaled": [
             "calculate_gain",

@@ -1,0 +1,1 @@
+"""The builders, one file per family."""
