@@ -1,0 +1,97 @@
+"""What is special about embeddings and recurrent layers; the common checks are in test_layers.py."""
+
+import numpy as np
+import pytest
+import torch
+
+from sparkdl import kernel, nn
+from sparkdl.errors import DataError
+
+
+def test_the_padding_row_starts_as_zeros_and_is_not_trained():
+    layer = nn.Embedding(5, 3, padding_idx=-1).train()
+    assert not layer.weight.value[4].any() and layer.padding_idx == 4
+    layer(np.array([[4, 1], [4, 4]]))
+    layer.backward(np.ones((2, 2, 3), np.float32))
+    np.testing.assert_array_equal(layer.weight.gradient, np.outer([0, 1, 0, 0, 0], [1, 1, 1]))
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8, np.float32, np.float64])
+def test_ids_of_any_dtype(dtype):
+    layer = nn.Embedding(300, 2)
+    np.testing.assert_array_equal(layer(np.array([0, 255], dtype)), layer.weight.value[[0, 255]])
+
+
+@pytest.mark.parametrize("layer", [nn.Embedding(5, 3), nn.EmbeddingBag(5, 3)])
+def test_ids_that_are_not_in_the_table_are_named(layer):
+    with pytest.raises(DataError, match=r"Embedding.*ids run from 0 to 4, got 5 for sample 1\."):
+        layer(np.array([[1, 2], [0, 5]]))
+    with pytest.raises(DataError, match=r"looks up whole numbers, got 0.5 for sample 0\."):
+        layer(np.array([[0.5, 2]]))
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_lengths_give_what_pytorch_gives_for_packed_sequences(kind):
+    rng = np.random.default_rng(0)
+    lengths = np.array([4, 1, 6, 3])
+    layer = getattr(nn, kind)(3, 5, bidirectional=True, zero_output_for_mask=True, return_state=True)
+    other = getattr(torch.nn, kind)(3, 5, bidirectional=True, batch_first=True)
+    other.load_state_dict({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in layer.state_dict().items()})
+    x = rng.standard_normal((4, 6, 3)).astype(np.float32)
+    pack = torch.nn.utils.rnn.pack_padded_sequence(torch.from_numpy(x), lengths, batch_first=True, enforce_sorted=False)
+    wanted, ends = other(pack)
+    wanted, _ = torch.nn.utils.rnn.pad_packed_sequence(wanted, batch_first=True, total_length=6)
+    y, *states = layer(x, lengths)
+    np.testing.assert_allclose(y, wanted.detach().numpy(), atol=1e-6)
+    for state, end in zip(states, ends if isinstance(ends, tuple) else (ends,), strict=True):
+        np.testing.assert_allclose(state, end.detach().numpy().transpose(1, 0, 2), atol=1e-6)
+
+
+def test_a_skipped_step_repeats_state_and_output():
+    layer = nn.LSTM(2, 3)
+    x = np.random.default_rng(1).standard_normal((1, 4, 2)).astype(np.float32)
+    y = layer(x, np.array([[1, 0, 1, 0]]))
+    np.testing.assert_array_equal(y[0, 1], y[0, 0])
+    np.testing.assert_array_equal(y[0, [0, 2]], layer(x[:, [0, 2]])[0])
+    assert not layer(x, np.zeros((1, 4)))[0].any()
+
+
+def test_steps_in_pieces_with_the_state_handed_on_equal_all_at_once():
+    layer = nn.GRU(2, 3, num_layers=2, return_state=True)
+    x = np.random.default_rng(1).standard_normal((5, 7, 2)).astype(np.float32)
+    whole, end = layer(x)
+    first, state = layer(x[:, :4])
+    second, last = layer(x[:, 4:], state)
+    np.testing.assert_array_equal(np.concatenate([first, second], axis=1), whole)
+    np.testing.assert_array_equal(last, end)
+
+
+@pytest.mark.parametrize("make", [nn.RNN, nn.LSTM, nn.GRU])
+def test_bits_do_not_depend_on_threads_or_batch(make):
+    layer = make(5, 33)
+    x = np.random.default_rng(2).standard_normal((37, 4, 5)).astype(np.float32)
+    threads = kernel.num_threads()
+    try:
+        kernel.set_num_threads(1)
+        wanted = layer(x)
+    finally:
+        kernel.set_num_threads(threads)
+    np.testing.assert_array_equal(layer(x), wanted)
+    np.testing.assert_array_equal(layer(x[20:23]), wanted[20:23])
+
+
+def test_recurrent_layers_train_inside_a_network():
+    rng = np.random.default_rng(3)
+    x = rng.integers(0, 4, (32, 6))
+    target = (x[:, 0] == x[:, -1]).astype(np.int64)
+    nn.manual_seed(0)
+    net = nn.Sequential(nn.Embedding(4, 6), nn.LSTM(6, 12, return_sequences=False), nn.Linear(12, 2)).train()
+    loss = nn.CrossEntropyLoss()
+    first = loss(net(x), target)
+    for _ in range(150):
+        net.zero_grad()
+        y = net(x)
+        net.backward(loss.slope(y, target) / len(x))
+        for p in net.parameters():
+            p.data -= 1.0 * p.grad
+    assert loss(net(x), target) < 0.2 * first
