@@ -77,19 +77,25 @@ class _Conv(Layer):
         out = self.windows.out(self, x.shape[2:])
         ctx.save(x)
         y = ctx.empty((len(x), self.out_channels, *out))
-        forward(y, x, self.weight.data, None if self.bias is None else self.bias.data, self.windows, self.groups)
+        forward(y, x, self._kernel(), None if self.bias is None else self.bias.data, self.windows, self.groups)
         return y
 
     def backward(self, dy, ctx):
         (x,) = ctx.saved
-        ctx.grad(self.weight, lambda w, rows: backward_weights(w, x, dy, rows, self.windows, self.groups))
+        ctx.grad(self.weight, lambda w, rows: self._kernel_gradient(w, x, dy, rows))
         if self.bias is not None:
             ctx.grad(self.bias, lambda b, rows: backward_bias(b, dy, rows))
         if not ctx.needs[0]:
             return None
         dx = ctx.empty(x.shape)
-        backward_data(dx, dy, self.weight.data, self.windows, self.groups)
+        backward_data(dx, dy, self._kernel(), self.windows, self.groups)
         return dx
+
+    def _kernel(self):
+        return self.weight.data
+
+    def _kernel_gradient(self, w, x, dy, rows):
+        backward_weights(w, x, dy, rows, self.windows, self.groups)
 
 
 class Conv1d(_Conv):

@@ -1,10 +1,11 @@
 """Activations that bend towards a constant below zero."""
 
-from math import exp, expm1
+from math import expm1
 
 import numpy as np
 
 from sparkdl.kernel import elementwise, njit
+from sparkdl.nn.kernels.vmath import exp
 from sparkdl.nn.layers.elementwise import Elementwise
 
 _ZERO = np.float32(0)

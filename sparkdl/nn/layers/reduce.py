@@ -28,7 +28,17 @@ class ReduceSum(Layer):
     def forward(self, x, ctx):
         axes = self._axes(x)
         ctx.save(x.shape, axes)
-        return x.sum(axis=axes, keepdims=self.keepdim)
+        return self._total(x, axes)
+
+    def _vectors(self, x, axes):
+        """What is added up, one behind the other: a sum does not depend on where its values lay."""
+        kept = [i for i in range(x.ndim) if i not in axes]
+        moved = np.ascontiguousarray(x.transpose(*kept, *axes))
+        return moved.reshape(*(x.shape[i] for i in kept), int(np.prod([x.shape[a] for a in axes])))
+
+    def _total(self, x, axes):
+        y = self._vectors(x, axes).sum(-1)
+        return np.expand_dims(y, axes) if self.keepdim else y
 
     def _spread(self, dy, shape, axes):
         return np.broadcast_to(dy if self.keepdim else np.expand_dims(dy, axes), shape)
@@ -44,7 +54,7 @@ class ReduceMean(ReduceSum):
         axes = self._axes(x)
         ctx.save(x.shape, axes)
         count = max(int(np.prod([x.shape[a] for a in axes])), 1)
-        return x.sum(axis=axes, keepdims=self.keepdim) / x.dtype.type(count)
+        return self._total(x, axes) / x.dtype.type(count)
 
     def backward(self, dy, ctx):
         shape, axes = ctx.saved
@@ -55,11 +65,13 @@ class ReduceMean(ReduceSum):
 class ReduceMax(ReduceSum):
     """The largest value over axes ``dims``; of equal ones each gets an equal share of the gradient."""
 
+    best = staticmethod(np.max)
+
     def forward(self, x, ctx):
         axes = self._axes(x)
         if any(x.shape[a] == 0 for a in axes):
-            raise ShapeError(f"{self!r}: no values to take the largest of in shape {x.shape}.")
-        y = x.max(axis=axes, keepdims=True)
+            raise ShapeError(f"{self!r}: there are no values to choose from in shape {x.shape}.")
+        y = self.best(x, axis=axes, keepdims=True)
         ctx.save(x, y, axes)
         return y if self.keepdim else y.reshape([n for i, n in enumerate(x.shape) if i not in axes])
 
@@ -68,3 +80,25 @@ class ReduceMax(ReduceSum):
         best = x == y
         share = (dy if self.keepdim else np.expand_dims(dy, axes)) / best.sum(axis=axes, keepdims=True).astype(x.dtype)
         return best * share
+
+
+class ReduceMin(ReduceMax):
+    """The smallest value over axes ``dims``; of equal ones each gets an equal share of the gradient."""
+
+    best = staticmethod(np.min)
+
+
+class ReduceLogSumExp(ReduceSum):
+    """``log(sum exp(x))`` over axes ``dims``, which disappear unless ``keepdim``."""
+
+    def forward(self, x, ctx):
+        axes = self._axes(x)
+        v = self._vectors(x, axes)
+        top = v.max(-1, keepdims=True, initial=-np.inf)
+        y = np.expand_dims(np.log(np.exp(v - top).sum(-1)) + top[..., 0], axes)
+        ctx.save(x, y, axes)
+        return y if self.keepdim else y.squeeze(axes)
+
+    def backward(self, dy, ctx):
+        x, y, axes = ctx.saved
+        return (dy if self.keepdim else np.expand_dims(dy, axes)) * np.exp(x - y)

@@ -1,10 +1,11 @@
 """Smooth activations around the logistic function and tanh."""
 
-from math import erf, exp, log1p, sqrt, tanh
+from math import log1p, sqrt
 
 import numpy as np
 
 from sparkdl.kernel import elementwise, njit
+from sparkdl.nn.kernels.vmath import erf, exp, sigmoid, tanh
 from sparkdl.nn.layers.elementwise import Elementwise
 
 _ZERO, _HALF, _ONE, _TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
@@ -12,7 +13,7 @@ _ZERO, _HALF, _ONE, _TWO = np.float32(0), np.float32(0.5), np.float32(1), np.flo
 
 @njit(inline="always")
 def _sigmoid(x):
-    return _HALF * tanh(_HALF * x) + _HALF  # no overflow on either side
+    return sigmoid(x)
 
 
 @njit(inline="always")
