@@ -201,6 +201,15 @@ def test_a_rule_of_ones_own_takes_groups_and_is_found_by_name_when_given():
 
 
 # -- clipping and regularisers ----------------------------------------------------------------------------------------
+def test_every_public_clipping_and_regularizer_is_tested_here():
+    for base, tested in (
+        (optim.Clip, "ClipValue ClipNorm ClipLayerNorm Clip"),
+        (optim.Regularizer, "L1 L2 L1L2 Regularizer"),
+    ):
+        public = {n for n in optim.__all__ if isinstance(c := getattr(optim, n), type) and issubclass(c, base)}
+        assert public == set(tested.split())
+
+
 def test_clipping_gives_what_pytorch_gives():
     segments, _, gradient = problem()
     g = gradient(np.zeros(layout()[1], np.float32), 1)
