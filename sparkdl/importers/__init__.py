@@ -7,6 +7,8 @@ __getattr__, __dir__, __all__ = attach(
     {
         "caffe.load": ["load_caffe"],
         "caffe.table": ["register_caffe"],
+        "keras.load": ["load_keras"],
+        "keras.table": ["register_keras"],
         "limits": ["limits"],
     },
 )

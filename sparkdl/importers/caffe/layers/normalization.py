@@ -137,7 +137,7 @@ def normalize(c: Conversion) -> Value:
     shape = () if p["channel_shared"] else (channels,)
     scale_ = c.blob(0, shape, p["scale_filler"] if "scale_filler" in p else _ONE)
     dims = tuple(range(1, x.ndim)) if p["across_spatial"] else (1,)
-    y = c.apply(nn.L2Normalize(dims, eps=p["eps"]), x, suffix="norm")
+    y = c.apply(nn.L2Normalize(dims, eps=p["eps"], added=True), x, suffix="norm")
     layer = nn.ScaleShift(shape, 1, shift=False)
     c.set(layer, "weight", 0, scale_)
     within(f"layer {c.name!r}: channels", channels, 1 << 24)

@@ -131,10 +131,10 @@ def _pad_much(c: Conversion, x: Value, kernel: Any, stride: Any, padding: Any, m
 
 def _pool_all(c: Conversion, x: Value, method: str) -> Value:
     if method == "MAX":
-        return c.apply(nn.AdaptiveMaxPool2d(1), x)
+        return c.apply(nn.ReduceMax((2, 3), keepdim=True), x)
     if method == "AVE":
-        return c.apply(nn.AdaptiveAvgPool2d(1), x)
-    return _stochastic(c, x, lambda: nn.AdaptiveAvgPool2d(1))
+        return c.apply(nn.ReduceMean((2, 3), keepdim=True), x)
+    return _stochastic(c, x, lambda: nn.ReduceMean((2, 3), keepdim=True))
 
 
 def _stochastic(c: Conversion, x: Value, mean: Any) -> Value:

@@ -1,0 +1,1 @@
+"""Keras: HDF5, JSON, YAML and ``.keras`` files of versions 1 to 3."""

@@ -1,0 +1,1 @@
+"""Converters of Keras layers, by family."""

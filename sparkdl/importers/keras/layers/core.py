@@ -1,0 +1,189 @@
+"""Dense, embedding, activations, dropout, masking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sparkdl import nn
+from sparkdl.importers.keras import activations
+from sparkdl.importers.keras.convert import Conversion
+from sparkdl.importers.keras.spec import LayerSpec
+from sparkdl.importers.keras.table import converts
+from sparkdl.importers.keras.tensor import Tensor
+
+
+def with_bias(*names: str) -> Any:
+    """Variables of a layer: ``names``, and a bias where the config has one."""
+    return lambda spec: [*names, *(["bias"] if spec.get("use_bias", True) else [])]
+
+
+def refuse_activation(spec: LayerSpec) -> str | None:
+    return activations.refuse(spec.config.get("activation"))
+
+
+def linear(c: Conversion, weight: np.ndarray, bias: np.ndarray | None) -> nn.Linear:
+    """A Linear of a kernel (in, out)."""
+    layer = nn.Linear(*weight.shape, bias=bias is not None)
+    layer.weight.value = weight.T
+    if bias is not None:
+        layer.bias.value = bias
+    return layer
+
+
+@converts("Dense", "TimeDistributedDense", variables=with_bias("kernel"), refuse=refuse_activation)
+def dense(c: Conversion) -> Tensor:
+    units = c.number("units")
+
+    def make() -> nn.Linear:
+        kernel = c.weight(0, (x.size(-1), units))
+        return linear(c, kernel, c.weight(1, (units,), 0.0) if c.spec.get("use_bias", True) else None)
+
+    x = c.x
+    if x.ndim < 2:
+        raise c.fail("its input has no axis but the batch")
+    y = Tensor(c.apply(c.once("linear", make), x.plain), mask=x.mask)
+    return activations.apply(c, c.spec.config.get("activation"), y, "activation")
+
+
+@converts("Activation", refuse=refuse_activation)
+def activation(c: Conversion) -> Tensor:
+    y = activations.apply(c, c.spec.config.get("activation"), c.x)
+    return y if y is not c.x else Tensor(c.x.plain, mask=c.x.mask)
+
+
+@converts("Embedding", variables=("embeddings",))
+def embedding(c: Conversion) -> Tensor:
+    rows, width = c.number("input_dim"), c.number("output_dim")
+
+    def make() -> nn.Embedding:
+        table = c.weight(0, (rows, width))
+        layer = nn.Embedding(rows, width)
+        layer.weight.value = table
+        return layer
+
+    x = c.x
+    mask = c.apply(nn.NotEqualMask(0.0, False), x.plain, suffix="mask") if c.spec.get("mask_zero", False) else None
+    y = c.apply(c.once("table", make), x.plain)
+    if c.spec.version[0] == 1 and c.spec.get("dropout", 0.0):
+        y = c.apply(nn.Dropout(c.spec["dropout"]), y, suffix="dropout")
+    return Tensor(y, mask=mask)
+
+
+@converts("Masking", note="steps that hold mask_value only do not count")
+def masking(c: Conversion) -> Tensor:
+    value = float(c.spec.get("mask_value", 0.0))
+    mask = c.apply(nn.NotEqualMask(value), c.x.plain, suffix="mask")
+    return Tensor(c.apply(nn.MaskSteps(), c.x.plain, mask), mask=mask)
+
+
+def _rate(c: Conversion, key: str = "rate") -> float:
+    rate = c.spec.get(key, 0.0)
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
+        raise c.fail(f"{key} is {rate!r}")
+    return float(rate)
+
+
+@converts("Dropout", "AlphaDropout", "GaussianDropout", note="noise_shape is not honoured while training")
+def dropout(c: Conversion) -> Tensor:
+    return c.each(getattr(nn, c.spec.kind)(_rate(c)))
+
+
+@converts("GaussianNoise")
+def gaussian_noise(c: Conversion) -> Tensor:
+    return c.each(nn.GaussianNoise(float(c.spec.get("stddev", 0.0))))
+
+
+@converts("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
+def spatial_dropout(c: Conversion) -> Tensor:
+    layer = getattr(nn, f"Dropout{c.spec.kind[-2]}d")(_rate(c))
+    if c.spec.channels_first and c.spec.kind != "SpatialDropout1D":
+        return Tensor(c.apply(layer, c.x.plain), mask=c.x.mask)
+    return Tensor(moved=c.apply(layer, c.x.moved), mask=c.x.mask)
+
+
+@converts("ActivityRegularization", note="its penalty is not carried over")
+def identity(c: Conversion) -> Tensor:
+    return c.each(nn.Identity())
+
+
+@converts("Identity")
+def identity_layer(c: Conversion) -> Tensor:
+    return c.each(nn.Identity())
+
+
+# -- activation layers -------------------------------------------------------------------------------------------------
+def _number(c: Conversion, *keys: str, default: float) -> float:
+    for key in keys:
+        value = c.spec.config.get(key)
+        if isinstance(value, dict):  # Keras 2 writes some numbers as {"class_name": "__numpy__", "value": ...}
+            value = value.get("value", value.get("config"))
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if value is not None:
+            return float(value)
+    return default
+
+
+@converts("LeakyReLU")
+def leaky_relu(c: Conversion) -> Tensor:
+    return c.each(nn.LeakyReLU(_number(c, "negative_slope", "alpha", default=0.3)))
+
+
+@converts("ELU")
+def elu(c: Conversion) -> Tensor:
+    return c.each(nn.ELU(_number(c, "alpha", default=1.0)))
+
+
+@converts("ThresholdedReLU")
+def thresholded_relu(c: Conversion) -> Tensor:
+    return c.each(nn.Threshold(_number(c, "theta", default=1.0), 0.0))
+
+
+@converts("ReLU", note="max_value, negative_slope, threshold")
+def relu(c: Conversion) -> Tensor:
+    slope, threshold = _number(c, "negative_slope", default=0.0), _number(c, "threshold", default=0.0)
+    most = _number(c, "max_value", default=float("inf"))
+    if slope == threshold == 0:
+        return c.each(nn.ReLU() if np.isinf(most) else nn.Clamp(0.0, most))
+    if slope == 0:
+        y = c.each(nn.Threshold(threshold, 0.0))
+        return y if np.isinf(most) else c.each(nn.Clamp(-np.inf, most), y, "max")
+    if threshold == 0:
+        y = c.each(nn.LeakyReLU(slope))
+        return y if np.isinf(most) else c.each(nn.Clamp(-np.inf, most), y, "max")
+    # x above the threshold, else slope * (x - threshold)
+    above = c.each(nn.Threshold(threshold, 0.0), suffix="above")
+    below = c.each(nn.LeakyReLU(0.0), c.each(nn.MulConstant(-1.0), c.each(nn.AddConstant(-threshold), suffix="shift"), "negative"), "below")
+    above = above if np.isinf(most) else c.each(nn.Clamp(-np.inf, most), above, "max")
+    scaled = c.each(nn.MulConstant(-slope), below, "slope")
+    if above.is_moved:
+        return Tensor(moved=c.apply(nn.Add(), above.moved, scaled.moved), mask=c.x.mask)
+    return Tensor(c.apply(nn.Add(), above.plain, scaled.plain), mask=c.x.mask)
+
+
+@converts("Softmax", note="any axis but the batch; masks count")
+def softmax(c: Conversion) -> Tensor:
+    axis, x = c.spec.get("axis", -1), c.x
+    axes = axis if isinstance(axis, list) else [axis]
+    if len(axes) == 1 and axes[0] in (-1, x.ndim - 1):
+        return activations.over_channels(c, nn.Softmax, x)
+    if len(axes) != 1 or axes[0] % x.ndim == 0:
+        raise c.refuse(f"softmax along axes {axes}")
+    return Tensor(c.apply(nn.Softmax(axes[0] % x.ndim), x.plain), mask=x.mask)
+
+
+@converts("PReLU", variables=("alpha",), note="shared_axes")
+def prelu(c: Conversion) -> Tensor:
+    x = c.x
+    shared = {a % x.ndim for a in c.spec.get("shared_axes", [])}
+    shape = tuple(1 if i in shared else x.size(i) for i in range(1, x.ndim))
+
+    def make() -> nn.Layer:
+        slopes = c.weight(0, shape, 0.0)
+        layer = nn.SlopeBelowZero(shape)
+        layer.weight.value = slopes
+        return layer
+
+    return Tensor(c.apply(c.once("slope", make), x.plain), mask=x.mask)

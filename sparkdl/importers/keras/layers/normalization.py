@@ -1,0 +1,172 @@
+"""Normalising layers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sparkdl import nn
+from sparkdl.importers.keras.convert import Conversion
+from sparkdl.importers.keras.spec import LayerSpec
+from sparkdl.importers.keras.table import converts
+from sparkdl.importers.keras.tensor import Tensor
+
+_NORMS = {2: "BatchNorm1d", 3: "BatchNorm1d", 4: "BatchNorm2d", 5: "BatchNorm3d"}
+
+
+def _affine(spec: LayerSpec) -> list[str]:
+    return (["gamma"] if spec.get("scale", True) else []) + (["beta"] if spec.get("center", True) else [])
+
+
+def _batch_variables(spec: LayerSpec) -> list[str]:
+    return [*_affine(spec), "moving_mean!", "moving_variance!"]
+
+
+def _refuse_mode(spec: LayerSpec) -> str | None:
+    if spec.version[0] == 1 and spec.get("mode", 0) == 1:
+        return "mode 1 normalises each sample by itself; use mode 0"
+    return None
+
+
+def _eps(c: Conversion) -> float:
+    eps = c.spec.get("epsilon", 1e-3)
+    if isinstance(eps, bool) or not isinstance(eps, int | float) or not 0 <= eps < 1e6:
+        raise c.fail(f"epsilon is {eps!r}")
+    return float(eps)
+
+
+@converts("BatchNormalization", "SyncBatchNormalization", variables=_batch_variables, refuse=_refuse_mode, note="any one axis but the batch")
+def batch_normalization(c: Conversion) -> Tensor:
+    x, axis = c.x, c.spec.get("axis", -1)
+    axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
+    if isinstance(axis, dict):
+        axis = axis.get("items", [None])[0]
+    if not isinstance(axis, int) or not -x.ndim <= axis < x.ndim or axis % x.ndim == 0:
+        raise c.fail(f"axis is {axis!r} for an input of {x.ndim} axes")
+    axis %= x.ndim
+    size = x.size(axis)
+    if x.ndim not in _NORMS or size < 1:
+        raise c.fail(f"its input has {x.ndim} axes, {size} values along axis {axis}")
+
+    def make() -> nn.Layer:
+        names = _batch_variables(c.spec)
+        layer = getattr(nn, _NORMS[x.ndim])(size, eps=_eps(c), momentum=1 - float(c.spec.get("momentum", 0.99)))
+        for i, name in enumerate(names):
+            values = c.weight(i, (size,), 1.0 if name in ("gamma", "moving_variance!") else 0.0)
+            if name == "gamma":
+                layer.weight.value = values
+            elif name == "beta":
+                layer.bias.value = values
+            elif name == "moving_mean!":
+                layer.running_mean[...] = values
+            else:
+                layer.running_var[...] = values
+        if "gamma" not in names:
+            layer.weight.trainable = False
+        if "beta" not in names:
+            layer.bias.trainable = False
+        return layer
+
+    layer = c.once("norm", make)
+    if x.ndim == 2:
+        return Tensor(c.apply(layer, x.plain), mask=x.mask)
+    if axis == x.ndim - 1:
+        return Tensor(moved=c.apply(layer, x.moved), mask=x.mask)
+    if axis == 1:
+        return Tensor(c.apply(layer, x.plain), mask=x.mask)
+    order = (axis, *(i for i in range(1, x.ndim) if i != axis))
+    y = c.apply(layer, c.apply(nn.Permute(order), x.plain, suffix="turn"), suffix="norm")
+    back = tuple(int(i) + 1 for i in np.argsort(order))
+    return Tensor(c.apply(nn.Permute(back), y), mask=x.mask)
+
+
+def _axes(c: Conversion, key: str = "axis") -> tuple[int, ...]:
+    axis, ndim = c.spec.get(key, -1), c.x.ndim
+    axes = axis if isinstance(axis, list) else [axis]
+    if not axes or not all(isinstance(a, int) and -ndim <= a < ndim and a % ndim for a in axes):
+        raise c.fail(f"{key} is {axis!r}")
+    return tuple(sorted({a % ndim for a in axes}))
+
+
+@converts("LayerNormalization", variables=_affine, note="any axes but the batch")
+def layer_normalization(c: Conversion) -> Tensor:
+    x, axes = c.x, _axes(c)
+    shape = tuple(x.size(a) for a in axes)
+    names = _affine(c.spec)
+
+    def make() -> nn.Layer:
+        layer = nn.AxisNorm(axes, shape, eps=_eps(c), scale="gamma" in names, shift="beta" in names)
+        for i, name in enumerate(names):
+            parameter = layer.weight if name == "gamma" else layer.bias
+            parameter.value = c.weight(i, shape, 1.0 if name == "gamma" else 0.0)
+        return layer
+
+    return Tensor(c.apply(c.once("norm", make), x.plain), mask=x.mask)
+
+
+@converts("RMSNormalization", variables=("scale",))
+def rms_normalization(c: Conversion) -> Tensor:
+    x, axes = c.x, _axes(c)
+    shape = tuple(x.size(a) for a in axes)
+
+    def make() -> nn.Layer:
+        layer = nn.AxisNorm(axes, shape, eps=float(c.spec.get("epsilon", 1e-6)), shift=False, centre=False)
+        layer.weight.value = c.weight(0, shape, 1.0)
+        return layer
+
+    return Tensor(c.apply(c.once("norm", make), x.plain), mask=x.mask)
+
+
+@converts("GroupNormalization", variables=_affine)
+def group_normalization(c: Conversion) -> Tensor:
+    x, (axis,) = c.x, _axes(c)
+    groups, size = c.spec.get("groups", 32), x.size(axis)
+    groups = size if groups == -1 else groups
+    if not isinstance(groups, int) or groups < 1 or size % groups:
+        raise c.fail(f"{groups} groups of {size} channels")
+    last = axis == x.ndim - 1
+    if not last and axis != 1:
+        raise c.refuse(f"channels at axis {axis}")
+
+    def make() -> nn.Layer:
+        layer = nn.GroupNorm(groups, size, eps=_eps(c))
+        for i, name in enumerate(_affine(c.spec)):
+            (layer.weight if name == "gamma" else layer.bias).value = c.weight(i, (size,), 1.0 if name == "gamma" else 0.0)
+        return layer
+
+    layer = c.once("norm", make)
+    return Tensor(moved=c.apply(layer, x.moved)) if last else Tensor(c.apply(layer, x.plain))
+
+
+@converts("UnitNormalization")
+def unit_normalization(c: Conversion) -> Tensor:
+    return Tensor(c.apply(nn.L2Normalize(_axes(c), eps=1e-12), c.x.plain))
+
+
+def _normalization_variables(spec: LayerSpec) -> list[str]:
+    given = spec.config.get("mean") is not None or spec.config.get("input_mean") is not None
+    return [] if given else ["mean!", "variance!", "count!"]
+
+
+@converts("Normalization", variables=_normalization_variables, note="adapted, or with mean and variance given")
+def normalization(c: Conversion) -> Tensor:
+    x, axis = c.x, c.spec.get("axis", -1)
+    axes = [] if axis is None else [a % x.ndim for a in (axis if isinstance(axis, list) else [axis])]
+    shape = tuple(x.size(i) if i in axes else 1 for i in range(1, x.ndim))
+    kept = tuple(x.size(i) for i in sorted(axes))
+
+    def make() -> nn.Layer:
+        if _normalization_variables(c.spec):
+            mean, variance = c.weight(0, kept, 0.0), c.weight(1, kept, 1.0)
+        else:
+            mean, variance = (
+                np.broadcast_to(np.asarray(c.spec.config.get(k) if c.spec.config.get(k) is not None else c.spec.config.get(f"input_{k}"), np.float32), kept)
+                for k in ("mean", "variance")
+            )
+        deviation = np.maximum(np.sqrt(variance), 1e-7).reshape(shape)
+        layer = nn.ScaleShift(shape, 1)
+        scale = deviation if c.spec.get("invert", False) else 1 / deviation
+        layer.weight.value = scale
+        layer.bias.value = mean.reshape(shape) if c.spec.get("invert", False) else -mean.reshape(shape) / deviation
+        return layer.freeze()
+
+    return Tensor(c.apply(c.once("norm", make), x.plain), mask=x.mask)
