@@ -34,7 +34,9 @@ def builder_of(field: Field, budget: Budget) -> Builder:
         return _Pictures(field, budget) if field.ragged else _Images(field, budget)
     if field.ragged:
         return _Strings(field, budget)
-    return {"number": _Numbers, "list": _Lists, "bytes": _Bytes, "vector": _Vectors}[field.kind](field, budget)
+    kinds: dict[str, Callable[[Field, Budget], Builder]]
+    kinds = {"number": _Numbers, "list": _Lists, "bytes": _Bytes, "vector": _Vectors}
+    return kinds[field.kind](field, budget)
 
 
 def _checked(field: Field, values: NDArray, row_of: Callable[[int], int], fail: Fail) -> NDArray:
@@ -162,7 +164,7 @@ class _Vectors(_Fixed):
         self.append(dense, (width,), self.field.dtype)
 
     def finish(self) -> Store:
-        if self.entries is None:
+        if self.entries is None or self.width is None:
             return super().finish()
         return Sparse(_offsets(self.lengths), self.entries.finish(), self.width)
 

@@ -54,7 +54,9 @@ def prepare(
     tasks_shards(0, tasks, shards)
     dtype = np.dtype(dtype).name
     stays = not shuffle and validation is None
-    parts, fields, names = [], (), ()
+    parts: list[Any] = []
+    fields: tuple[Field, ...] = ()
+    names: tuple[str, ...] = ()
     for role, frame in ((0, df), (1, validation)):
         if frame is None:
             continue

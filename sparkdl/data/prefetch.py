@@ -73,8 +73,8 @@ class Prefetch:
             yield item
 
     def _next(self) -> Any:
-        batch = next(self.batches, _END)
-        return _END if batch is _END else (batch, self.feed.rows(batch))
+        batch = next(self.batches, None)
+        return _END if batch is None else (batch, self.feed.rows(batch))
 
     def _work(self) -> None:
         item: Any = None

@@ -187,4 +187,4 @@ class Growing:
 
 
 def _bytes(array: NDArray) -> memoryview:
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data

@@ -69,7 +69,7 @@ class Sparse:
         self.offsets, self.entries, self.width = offsets, entries, width
 
     @staticmethod
-    def records(indices: NDArray, values: NDArray, dtype: Any) -> NDArray:
+    def records(indices: NDArray, values: Any, dtype: Any) -> NDArray:
         """Entries of the given indices and values."""
         entries = np.empty(len(values), [("index", np.int32), ("value", dtype)])
         entries["index"], entries["value"] = indices, values
@@ -138,7 +138,7 @@ class Strings:
     def fold(self, hashes: NDArray[np.int64]) -> None:
         from sparkdl.data import rowhash
 
-        rowhash.fold_strings(hashes, self.data, self.offsets)
+        rowhash.fold_strings(hashes, self.data[:], self.offsets)
 
     def content(self, row: int) -> bytes:
         return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes()

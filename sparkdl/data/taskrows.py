@@ -26,6 +26,7 @@ from sparkdl.data.feed import Feed
 from sparkdl.data.fields import Field
 from sparkdl.data.order import Batch, tasks_shards
 from sparkdl.data.spill import Budget, Growing, default_budget
+from sparkdl.data.stores import Store
 from sparkdl.errors import DataError
 
 HASH = "_sparkdl_hash"
@@ -110,7 +111,7 @@ class _Part:
     def finish(self, task: int, tasks: int, transform: Transform | None) -> TaskRows:
         plan = self.plan
         first, last = tasks_shards(task, tasks, plan.shards)
-        stores = {"feature": [], "label": [], "weight": []}
+        stores: dict[str, list[Store]] = {"feature": [], "label": [], "weight": []}
         names: dict[str, list[str]] = {"feature": [], "label": [], "weight": []}
         for field, name, builder in zip(plan.fields, plan.names, self.builders, strict=True):
             stores[field.role].append(builder.finish())

@@ -146,7 +146,8 @@ def caffe_records(source: Source, share: tuple[int, int] = (0, 1)) -> Iterator[D
 
 def read_caffe_lmdb(source: Source) -> tuple[NDArray, NDArray[np.int64]]:
     """Images (n, channels, height, width), uint8 or float32, and labels (n,); all of one shape and not encoded."""
-    images, labels = [], []
+    images: list[NDArray] = []
+    labels: list[int] = []
     for datum in caffe_records(source):
         if isinstance(datum.data, bytes):
             raise UnsupportedError(

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from sparkdl.errors import FormatError
 
@@ -21,7 +21,7 @@ _CHUNK = 1 << 22  # memory taken before more bytes have proved to be there
 class Stream:
     """A file being read, with its name and position for messages."""
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: IO[bytes], name: str) -> None:
         self._file, self.name, self.at = file, name, 0
 
     def upto(self, count: int) -> bytes:
@@ -60,7 +60,7 @@ class Stream:
 def opened(source: Source) -> Iterator[Stream]:
     """The source as a stream; gzip is recognised by its first bytes."""
     if isinstance(source, bytes | bytearray | memoryview):
-        file: BinaryIO = io.BytesIO(source)
+        file: IO[bytes] = io.BytesIO(source)
         name = "the given bytes"
     else:
         name = str(source)
@@ -68,4 +68,5 @@ def opened(source: Source) -> Iterator[Stream]:
     with file:
         head = file.read(2)
         file.seek(0)
-        yield Stream(gzip.open(file) if head == b"\x1f\x8b" else file, name)
+        unpacked: IO[bytes] = gzip.open(file) if head == b"\x1f\x8b" else file  # type: ignore[assignment]
+        yield Stream(unpacked, name)

@@ -116,7 +116,7 @@ def _messages(data: bytes) -> Iterator[bytes]:
 
 
 def _feature(data: bytes) -> tuple[str, Any]:
-    kind, values = "bytes", []
+    kind, values = "bytes", list[Any]()
     for number, wire, body in pb.fields(data):
         if number not in _KINDS:
             continue

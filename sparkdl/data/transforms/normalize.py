@@ -15,7 +15,7 @@ class Normalize:
     """``y = (x - mean) / std`` per channel, float32; bytes are divided by 255 first, so mean and std are of 0 to 1."""
 
     def __init__(self, mean: float | Sequence[float], std: float | Sequence[float]) -> None:
-        self.mean, self.std = np.atleast_1d(np.float32(mean)), np.atleast_1d(np.float32(std))
+        self.mean, self.std = (np.atleast_1d(np.asarray(values, np.float32)) for values in (mean, std))
         if not (self.std > 0).all():
             raise ValueError(f"Normalize: std must be > 0, got {std!r}.")
 
