@@ -33,12 +33,6 @@ def conv_bn(
     return layers if activation is None else layers.append(activation(), "act")
 
 
-def branches(**modules: nn.Module) -> nn.Graph:
-    """All ``modules`` on the same input, their outputs side by side in the channels."""
-    x = nn.Input()
-    return graph(x, nn.Concat()(*(module(x) for module in modules.values())), **modules)
-
-
 def he_init(model: nn.Module) -> nn.Module:
     """Convolutions from N(0, 2 / fan out), their biases 0, for nets of rectifiers.  Source: He et al. (2015)."""
     for module in model.modules():

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from sparkdl import nn
-from sparkdl.models.blocks import branches, graph
+from sparkdl.models.blocks import graph
 
 _BLOCKS = {  # channels: 1x1; 1x1 before 3x3, 3x3; 1x1 before 5x5, 5x5; 1x1 behind the pool
     "3a": (64, 96, 128, 16, 32, 32),
@@ -54,7 +54,7 @@ def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int 
 
 def _inception(inputs: int, widths: tuple[int, ...]) -> nn.Module:
     one, before3, three, before5, five, pool = widths
-    return branches(
+    return nn.ConcatBranches(
         one=_conv(inputs, one, 1),
         three=nn.Sequential(_conv(inputs, before3, 1), _conv(before3, three, 3, padding=1)),
         five=nn.Sequential(_conv(inputs, before5, 1), _conv(before5, five, 5, padding=2)),

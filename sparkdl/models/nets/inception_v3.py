@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from sparkdl import nn
-from sparkdl.models.blocks import branches, conv_bn
+from sparkdl.models.blocks import conv_bn
 
 
 def inception_v3(classes: int = 1000, dropout: float = 0.5) -> nn.Sequential:
@@ -35,7 +35,7 @@ def _pooled(inputs: int, outputs: int) -> nn.Sequential:
 
 def _fives(inputs: int, pooled: int) -> nn.Module:
     """35x35 places: 1x1; 5x5; two 3x3; pool."""
-    return branches(
+    return nn.ConcatBranches(
         one=_conv(inputs, 64, 1),
         five=nn.Sequential(_conv(inputs, 48, 1), _conv(48, 64, 5, padding=2)),
         three=nn.Sequential(_conv(inputs, 64, 1), _conv(64, 96, 3, padding=1), _conv(96, 96, 3, padding=1)),
@@ -45,7 +45,7 @@ def _fives(inputs: int, pooled: int) -> nn.Module:
 
 def _to_17(inputs: int) -> nn.Module:
     """35x35 places become 17x17."""
-    return branches(
+    return nn.ConcatBranches(
         three=_conv(inputs, 384, 3, 2),
         threes=nn.Sequential(_conv(inputs, 64, 1), _conv(64, 96, 3, padding=1), _conv(96, 96, 3, 2)),
         pool=nn.MaxPool2d(3, 2),
@@ -56,7 +56,7 @@ def _sevens(inputs: int, c: int) -> nn.Module:
     """17x17 places: 1x1; 7x7 as 1x7 and 7x1, once and twice; pool."""
     flat: dict[str, Any] = {"kernel": (1, 7), "padding": (0, 3)}
     tall: dict[str, Any] = {"kernel": (7, 1), "padding": (3, 0)}
-    return branches(
+    return nn.ConcatBranches(
         one=_conv(inputs, 192, 1),
         seven=nn.Sequential(_conv(inputs, c, 1), _conv(c, c, **flat), _conv(c, 192, **tall)),
         sevens=nn.Sequential(
@@ -68,7 +68,7 @@ def _sevens(inputs: int, c: int) -> nn.Module:
 
 def _to_8(inputs: int) -> nn.Module:
     """17x17 places become 8x8."""
-    return branches(
+    return nn.ConcatBranches(
         three=nn.Sequential(_conv(inputs, 192, 1), _conv(192, 320, 3, 2)),
         seven=nn.Sequential(
             _conv(inputs, 192, 1), _conv(192, 192, (1, 7), padding=(0, 3)), _conv(192, 192, (7, 1), padding=(3, 0)),
@@ -82,11 +82,11 @@ def _fans(inputs: int) -> nn.Module:
     """8x8 places: 1x1; 3x3 and two 3x3, each ending in 1x3 beside 3x1; pool."""
 
     def fan(channels: int) -> nn.Module:
-        return branches(
+        return nn.ConcatBranches(
             flat=_conv(channels, 384, (1, 3), padding=(0, 1)), tall=_conv(channels, 384, (3, 1), padding=(1, 0))
         )
 
-    return branches(
+    return nn.ConcatBranches(
         one=_conv(inputs, 320, 1),
         three=nn.Sequential(_conv(inputs, 384, 1), fan(384)),
         threes=nn.Sequential(_conv(inputs, 448, 1), _conv(448, 384, 3, padding=1), fan(384)),

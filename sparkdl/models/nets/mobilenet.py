@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from sparkdl import nn
-from sparkdl.models.blocks import conv_bn, graph, he_init
+from sparkdl.models.blocks import conv_bn, he_init
 
 
 def mobilenet_v1(classes: int = 1000, width: float = 1.0, dropout: float = 0.001) -> nn.Sequential:
@@ -41,15 +41,12 @@ def mobilenet_v2(classes: int = 1000, width: float = 1.0, dropout: float = 0.2) 
 def _inverted_residual(inputs: int, outputs: int, stride: int, widen: int) -> nn.Module:
     """Widened, filtered channel by channel, narrowed without activation; a shortcut where shapes allow."""
     hidden = inputs * widen
-    block = nn.Sequential()
+    block = nn.Residual() if stride == 1 and inputs == outputs else nn.Sequential()
     if widen > 1:
         block.append(conv_bn(inputs, hidden, 1, activation=nn.ReLU6), "widen")
     block.append(conv_bn(hidden, hidden, 3, stride, 1, groups=hidden, activation=nn.ReLU6), "filter")
     block.append(conv_bn(hidden, outputs, 1, activation=None), "narrow")
-    if stride > 1 or inputs != outputs:
-        return block
-    x = nn.Input()
-    return graph(x, block(x) + x, block=block)
+    return block
 
 
 def _classified(features: nn.Module, channels: int, classes: int, dropout: float) -> nn.Sequential:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from sparkdl import nn
-from sparkdl.models.blocks import graph, he_init
+from sparkdl.models.blocks import he_init
 
 _STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}  # blocks per stage
 
@@ -52,39 +52,33 @@ def resnet_cifar(depth: int = 20, classes: int = 10) -> nn.Sequential:
     return he_init(model)
 
 
-def basic_block(inputs: int, width: int, stride: int = 1, project: bool = True) -> nn.Graph:
+def basic_block(inputs: int, width: int, stride: int = 1, project: bool = True) -> nn.Sequential:
     """Two 3x3 convolutions and a shortcut."""
-    x, relu = nn.Input(), nn.ReLU()
-    conv1, bn1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width)
-    conv2, bn2 = nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width)
-    y = bn2(conv2(relu(bn1(conv1(x)))))
-    named = {"conv1": conv1, "bn1": bn1, "conv2": conv2, "bn2": bn2, "relu": relu}
-    if project and (stride > 1 or inputs != width):
-        named["downsample"] = _projection(inputs, width, stride)
-        y = y + named["downsample"](x)
-    elif stride > 1:  # every second place; the channels that are new are zero
-        thin = nn.AvgPool2d(1, stride)(x)
-        y = y + nn.Concat()(thin, thin * 0.0)
-    else:
-        y = y + x
-    return graph(x, relu(y), **named)
+    main = nn.Sequential(
+        conv1=nn.Conv2d(inputs, width, 3, stride, 1, bias=False), bn1=nn.BatchNorm2d(width), relu=nn.ReLU(),
+        conv2=nn.Conv2d(width, width, 3, 1, 1, bias=False), bn2=nn.BatchNorm2d(width),
+    )  # fmt: skip
+    return _added(main, _shortcut(inputs, width, stride, project))
 
 
-def bottleneck(inputs: int, width: int, stride: int = 1) -> nn.Graph:
+def bottleneck(inputs: int, width: int, stride: int = 1) -> nn.Sequential:
     """1x1, 3x3, 1x1 convolutions, the last one four times as wide, and a shortcut."""
-    x, relu = nn.Input(), nn.ReLU()
-    conv1, bn1 = nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width)
-    conv2, bn2 = nn.Conv2d(width, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width)
-    conv3, bn3 = nn.Conv2d(width, 4 * width, 1, bias=False), nn.BatchNorm2d(4 * width)
-    y = bn3(conv3(relu(bn2(conv2(relu(bn1(conv1(x))))))))
-    named = {"conv1": conv1, "bn1": bn1, "conv2": conv2, "bn2": bn2, "conv3": conv3, "bn3": bn3, "relu": relu}
-    if stride > 1 or inputs != 4 * width:
-        named["downsample"] = _projection(inputs, 4 * width, stride)
-        x_or_projected = named["downsample"](x)
-    else:
-        x_or_projected = x
-    return graph(x, relu(y + x_or_projected), **named)
+    main = nn.Sequential(
+        conv1=nn.Conv2d(inputs, width, 1, bias=False), bn1=nn.BatchNorm2d(width), relu1=nn.ReLU(),
+        conv2=nn.Conv2d(width, width, 3, stride, 1, bias=False), bn2=nn.BatchNorm2d(width), relu2=nn.ReLU(),
+        conv3=nn.Conv2d(width, 4 * width, 1, bias=False), bn3=nn.BatchNorm2d(4 * width),
+    )  # fmt: skip
+    return _added(main, _shortcut(inputs, 4 * width, stride, project=True))
 
 
-def _projection(inputs: int, outputs: int, stride: int) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+def _added(main: nn.Module, shortcut: nn.Module) -> nn.Sequential:
+    return nn.Sequential(both=nn.Branches(main=main, shortcut=shortcut), add=nn.Add(), relu=nn.ReLU())
+
+
+def _shortcut(inputs: int, outputs: int, stride: int, project: bool) -> nn.Module:
+    if stride == 1 and inputs == outputs:
+        return nn.Identity()
+    if project:
+        return nn.Sequential(conv=nn.Conv2d(inputs, outputs, 1, stride, bias=False), bn=nn.BatchNorm2d(outputs))
+    zeros = (0, outputs - inputs)  # the channels that are new
+    return nn.Sequential(every_second=nn.AvgPool2d(1, stride), zeros=nn.Pad((zeros, (0, 0), (0, 0))))

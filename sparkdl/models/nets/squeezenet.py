@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from sparkdl import nn
-from sparkdl.models.blocks import branches
 
 _POOLED_BEFORE = {"1.0": (5, 9), "1.1": (4, 6)}  # fire modules with a pool in front, besides the first
 
@@ -35,7 +34,7 @@ def _fire(inputs: int, squeezed: int) -> nn.Sequential:
     return nn.Sequential(
         squeeze=nn.Conv2d(inputs, squeezed, 1),
         relu=nn.ReLU(),
-        expand=branches(
+        expand=nn.ConcatBranches(
             one=nn.Sequential(nn.Conv2d(squeezed, 4 * squeezed, 1), nn.ReLU()),
             three=nn.Sequential(nn.Conv2d(squeezed, 4 * squeezed, 3, padding=1), nn.ReLU()),
         ),

@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sparkdl import nn
-from sparkdl.models.blocks import branches
 
 
 def text_cnn(
@@ -24,7 +23,7 @@ def text_cnn(
     return nn.Sequential(
         embedding=nn.Embedding(words, size),
         channels_first=nn.Permute((2, 1)),
-        views=branches(**views),
+        views=nn.ConcatBranches(**views),
         dropout=nn.Dropout(dropout),
         fc=nn.Linear(channels * len(widths), classes),
     )
