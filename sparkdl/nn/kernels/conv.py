@@ -2,14 +2,14 @@
 
     forward(y, x, w, bias, stride, padding, dilation, groups)            y = x * w + bias
     backward_data(dx, dy, w, stride, padding, dilation, groups)          gradient of x
-    backward_weights(dw, x, dy, rows, stride, padding, dilation, groups) gradient of w over the images ``rows`` (a slice)
-    backward_bias(db, dy, rows)                                          gradient of the bias over the images ``rows``
+    backward_weights(dw, x, dy, bounds, stride, padding, dilation, groups)   gradient of w, along the tree over leaves
+    backward_bias(db, dy, bounds)                                        gradient of the bias, along the tree
 
 ``x`` (batch, in, height, width) and ``y`` (batch, out, height', width') are NCHW in shape, of any strides, fastest when
 the channels lie next to each other in memory; ``w`` is HWIO: (kernel height, kernel width, in / groups, out), C
 contiguous; ``bias`` (out,) or None. ``stride``, ``padding`` and ``dilation`` are pairs; ``padding`` may also be two
 pairs ``((top, bottom), (left, right))``. float32 and float64. Outputs come first and are overwritten.
-One-dimensional convolutions are those of height 1; a transposed convolution's forward is ``backward_data``.
+``bounds`` (int64) are the offsets of the leaves in the batch. One-dimensional convolutions are those of height 1; a transposed convolution's forward is ``backward_data``.
 
 Every element is one sum in the order (kernel row, kernel column, channel) or, for weights, (image, row, column): its
 bits depend neither on the batch around it nor on threads.
@@ -26,7 +26,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sparkdl.kernel import njit, num_threads, numba
+from sparkdl.nn.kernels import winograd
 from sparkdl.nn.kernels.block import BIAS, STORED, ZERO, block, panel
+from sparkdl.nn.kernels.leaves import add, column_sums
 from sparkdl.nn.kernels.memory import clear_bytes, copy_bytes
 
 prange = numba().prange
@@ -232,10 +234,13 @@ def _nhwc(x: np.ndarray) -> np.ndarray:
     return x.transpose(0, 2, 3, 1)
 
 
-def _with_channels_last(x: np.ndarray) -> np.ndarray:
-    """NHWC with its channels next to each other, copied if need be."""
-    x = _nhwc(x)
-    return x if x.strides[3] == x.itemsize or x.shape[3] == 1 else np.ascontiguousarray(x)
+def _is_dense(x: np.ndarray) -> bool:
+    """Whether the rows of an NHWC image lie in one piece."""
+    return x.strides[3] == x.itemsize and x.strides[2] == x.shape[3] * x.itemsize
+
+
+def _dense(x: np.ndarray) -> np.ndarray:
+    return x if _is_dense(x) else np.ascontiguousarray(x)
 
 
 def forward(y: Any, x: Any, w: Any, bias: Any, stride: Pair, padding: Any, dilation: Pair, groups: int) -> None:
@@ -244,6 +249,13 @@ def forward(y: Any, x: Any, w: Any, bias: Any, stride: Pair, padding: Any, dilat
         return
     (top, _), (left, _) = _padding(padding)
     kh, kw = w.shape[:2]
+    if winograd.suits(x.dtype, (kh, kw), stride, dilation, groups, x.shape[1], y.shape[1], y.shape[2:]):
+        out = _nhwc(y)
+        target = out if _is_dense(out) else np.empty(out.shape, out.dtype)
+        winograd.forward(target, _dense(_nhwc(x)), w, bias, (top, left))
+        if target is not out:
+            out[...] = target
+        return
     taps = Taps(
         tuple(i * dilation[0] - top for i in range(kh) for _ in range(kw)),
         tuple(j * dilation[1] - left for _ in range(kh) for j in range(kw)),
@@ -268,6 +280,13 @@ def backward_data(dx: Any, dy: Any, w: Any, stride: Pair, padding: Any, dilation
         out[...] = 0
         return
     (top, _), (left, _) = _padding(padding)
+    if winograd.suits(dx.dtype, w.shape[:2], stride, dilation, groups, dx.shape[1], dy.shape[1], dx.shape[2:]) and (
+        max(top, left) <= 2
+    ):
+        winograd.backward_data(target, _dense(_nhwc(dy)), w, (top, left))
+        if not direct:
+            out[...] = target
+        return
     for a, rows in _phases(out.shape[1], w.shape[0], stride[0], top, dilation[0]):
         for b, columns in _phases(out.shape[2], w.shape[1], stride[1], left, dilation[1]):
             part = target[:, a :: stride[0], b :: stride[1]]
@@ -312,32 +331,52 @@ class Sums(NamedTuple):
     depth: int  # in / groups
     step: int  # source elements between neighbouring output pixels
     pixels: int  # output pixels per row
-    tap_step: int  # image rows at a time
+    lines: int  # rows of output pixels per image
     parts: int
 
 
 @njit(parallel=True)
-def _sum_pixels(dw, x, dy, sums, roff, toff, coff):
-    """``dw`` (rows, out) = sum over image rows (``toff`` in ``x``) and their pixels of ``x[roff] dy``; ``dy`` (pixels, out)."""
+def _sum_pixels(dw, x, dy, bounds, sums, roff, toff, coff):
+    """``dw`` (rows, out): per leaf the sum over image rows (``toff`` in ``x``) and their pixels of ``x[roff] dy``, then the tree.
+
+    A block of ``dw`` sees all leaves before the next one starts, so that partial sums never leave the caches.
+    """
     size = x.itemsize
     out = dw.shape[1]
     each = out // sums.groups
     down = (sums.rows + sums.height - 1) // sums.height
     across = (each + sums.width - 1) // sums.width
     blocks = sums.groups * down * across
+    leaves = len(bounds) - 1
+    levels = 2
+    while 1 << (levels - 1) < leaves:
+        levels += 1
     for part in prange(sums.parts):
-        for t in range(0, toff.size, sums.tap_step):
-            taps = min(sums.tap_step, toff.size - t)
-            for i in range(part * blocks // sums.parts, (part + 1) * blocks // sums.parts):
-                g, r, j = i // (down * across), i // across % down * sums.height, i % across * sums.width
-                column = g * each + j
+        slots = np.empty((levels, sums.height * sums.width), x.dtype)
+        for i in range(part * blocks // sums.parts, (part + 1) * blocks // sums.parts):
+            g, r, j = i // (down * across), i // across % down * sums.height, i % across * sums.width
+            column = g * each + j
+            height, width = min(sums.height, sums.rows - r), min(sums.width, each - j)
+            top = 0
+            for leaf in range(leaves):
+                line = bounds[leaf] * sums.lines
                 block(
                     x, x.ctypes.data + size * g * sums.depth, roff.ctypes.data + 8 * r, sums.step,
-                    toff.ctypes.data + 8 * t, taps, sums.pixels,
-                    dy.ctypes.data + size * (t * sums.pixels * out + column), out, sums.pixels * out,
-                    dw.ctypes.data + size * column, coff.ctypes.data + 8 * r, min(sums.height, sums.rows - r),
-                    min(sums.width, each - j), STORED if t else ZERO, 0,
+                    toff.ctypes.data + 8 * line, bounds[leaf + 1] * sums.lines - line, sums.pixels,
+                    dy.ctypes.data + size * (line * sums.pixels * out + column), out, sums.pixels * out,
+                    slots[top].ctypes.data, coff.ctypes.data, height, width, ZERO, 0,
                 )  # fmt: skip
+                top += 1
+                done = leaf + 1
+                while done % 2 == 0:  # two whole subtrees of the same size lie on top
+                    top -= 1
+                    add(slots[top - 1], slots[top])
+                    done //= 2
+            while top > 1:
+                top -= 1
+                add(slots[top - 1], slots[top])
+            for k in range(height):
+                dw[r + k, column : column + width] = slots[0, k * sums.width : k * sums.width + width]
 
 
 @lru_cache(maxsize=1024)
@@ -354,13 +393,12 @@ def _sums(
     )
     toff = np.arange(images)[:, None] * image + np.arange(grid[0]) * stride[0] * row
     width = panel(out // groups, itemsize)
-    # Each pass over a piece of the pixels reads and writes all of dw: take pieces that are not small next to it.
-    piece = min(max(_SCRATCH, rows * out * itemsize), 8 * _SCRATCH)
-    tap_step = max(1, piece // (itemsize * grid[1] * (stride[1] * column + out)))
     height = 96 if rows >= 96 * threads else max(24, -(-rows // threads))
     blocks = groups * -(-rows // height) * -(-(out // groups) // width)
-    sums = Sums(height, width, groups, rows, depth, stride[1] * column, grid[1], tap_step, max(1, min(threads, blocks)))
-    flat = [np.ascontiguousarray(a.reshape(-1), np.int64) for a in (offsets, toff, np.arange(rows) * out)]
+    sums = Sums(
+        height, width, groups, rows, depth, stride[1] * column, grid[1], grid[0], max(1, min(threads, blocks))
+    )
+    flat = [np.ascontiguousarray(a.reshape(-1), np.int64) for a in (offsets, toff, np.arange(height) * width)]
     return sums, *flat  # type: ignore[return-value]
 
 
@@ -373,10 +411,12 @@ def _padded(to, x, unit):
 
 
 def backward_weights(
-    dw: Any, x: Any, dy: Any, rows: slice, stride: Pair, padding: Any, dilation: Pair, groups: int
+    dw: Any, x: Any, dy: Any, bounds: Any, stride: Pair, padding: Any, dilation: Pair, groups: int
 ) -> None:
-    """The gradient of ``w`` over the images ``rows``."""
-    x, dy = _nhwc(x[rows]), np.ascontiguousarray(_nhwc(dy[rows]))
+    """The gradient of ``w`` over the leaves of images that ``bounds`` (int64 offsets) cuts, added up along the tree."""
+    images = slice(int(bounds[0]), int(bounds[-1]))
+    bounds = bounds - bounds[0]
+    x, dy = _nhwc(x[images]), np.ascontiguousarray(_nhwc(dy[images]))
     if not dy.size or not dw.size:
         dw[...] = 0
         return
@@ -384,6 +424,9 @@ def backward_weights(
     kh, kw, depth, out = dw.shape
     images, height, width, channels = x.shape
     grid = dy.shape[1:3]
+    if winograd.suits(x.dtype, (kh, kw), stride, dilation, groups, channels, out, grid):
+        winograd.backward_weights(dw, _dense(x), dy, bounds, (top, left))
+        return
     reach_rows = (grid[0] - 1) * stride[0] + (kh - 1) * dilation[0] + 1
     reach_columns = (grid[1] - 1) * stride[1] + (kw - 1) * dilation[1] + 1
     dense = x.strides[3] == x.itemsize or channels == 1
@@ -396,18 +439,10 @@ def backward_weights(
         images, (kh, kw), depth, out, groups, tuple(stride), tuple(dilation), grid, _elements(x)[:3], x.itemsize,
         num_threads(),
     )  # fmt: skip
-    _sum_pixels(dw.reshape(-1, out), x, dy, sums, roff, toff, coff)
+    _sum_pixels(dw.reshape(-1, out), x, dy, bounds, sums, roff, toff, coff)
 
 
-def backward_bias(db: Any, dy: Any, rows: slice) -> None:
-    """The gradient of the bias over the images ``rows``."""
-    dy = _nhwc(dy[rows])
-    _sum_rows(db, np.ascontiguousarray(dy).reshape(-1, dy.shape[3]))
-
-
-@njit
-def _sum_rows(out, x):
-    out[:] = 0
-    for r in range(x.shape[0]):
-        for c in range(x.shape[1]):
-            out[c] += x[r, c]
+def backward_bias(db: Any, dy: Any, bounds: Any) -> None:
+    """The gradient of the bias over the leaves of images that ``bounds`` cuts, added up along the tree."""
+    dy = np.ascontiguousarray(_nhwc(dy))
+    column_sums(db, dy.reshape(-1, dy.shape[3]), bounds * (dy.shape[1] * dy.shape[2]))

@@ -80,17 +80,18 @@ def _product(out, x, dy, bounds, width, parts, roff, coff, zero):
                 done = leaf + 1
                 while done % 2 == 0:  # two whole subtrees of the same size lie on top
                     top -= 1
-                    _add(slots[top - 1], slots[top])
+                    add(slots[top - 1], slots[top])
                     done //= 2
             while top > 1:
                 top -= 1
-                _add(slots[top - 1], slots[top])
+                add(slots[top - 1], slots[top])
             for k in range(height):
                 out[r + k, j : j + wide] = slots[0, k * width : k * width + wide]
 
 
 @njit
-def _add(a, b):
+def add(a, b):
+    """``a += b`` for vectors, inside compiled code."""
     for k in range(a.size):
         a[k] += b[k]
 

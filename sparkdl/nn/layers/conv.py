@@ -8,7 +8,7 @@ import numpy as np
 
 from sparkdl.errors import ShapeError
 from sparkdl.nn import rng
-from sparkdl.nn.layers.convolve import backward_bias, backward_data, backward_weights, forward
+from sparkdl.nn.layers.convolve import add_gradients, backward_data, backward_weights, forward
 from sparkdl.nn.layers.windows import Windows, check_pictures, same_padding, sizes
 from sparkdl.nn.module import Layer
 from sparkdl.nn.parameter import Parameter
@@ -82,9 +82,7 @@ class _Conv(Layer):
 
     def backward(self, dy, ctx):
         (x,) = ctx.saved
-        ctx.grad(self.weight, lambda w, rows: self._kernel_gradient(w, x, dy, rows))
-        if self.bias is not None:
-            ctx.grad(self.bias, lambda b, rows: backward_bias(b, dy, rows))
+        add_gradients(ctx, self, lambda w, bounds: self._kernel_gradient(w, x, dy, bounds), dy)
         if not ctx.needs[0]:
             return None
         dx = ctx.empty(x.shape)
@@ -94,8 +92,8 @@ class _Conv(Layer):
     def _kernel(self):
         return self.weight.data
 
-    def _kernel_gradient(self, w, x, dy, rows):
-        backward_weights(w, x, dy, rows, self.windows, self.groups)
+    def _kernel_gradient(self, w, x, dy, bounds):
+        backward_weights(w, x, dy, bounds, self.windows, self.groups)
 
 
 class Conv1d(_Conv):

@@ -63,6 +63,6 @@ class ConvMap2d(Conv2d):
     def _kernel(self):
         return self.weight.data * self.mask.astype(self.weight.dtype)
 
-    def _kernel_gradient(self, w, x, dy, rows):
-        super()._kernel_gradient(w, x, dy, rows)
+    def _kernel_gradient(self, w, x, dy, bounds):
+        super()._kernel_gradient(w, x, dy, bounds)
         w *= self.mask.astype(w.dtype)

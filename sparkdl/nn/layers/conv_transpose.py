@@ -8,7 +8,7 @@ import numpy as np
 
 from sparkdl.errors import ShapeError
 from sparkdl.nn import rng
-from sparkdl.nn.layers.convolve import backward_bias, backward_data, backward_weights, forward
+from sparkdl.nn.layers.convolve import add_gradients, backward_data, backward_weights, forward
 from sparkdl.nn.layers.windows import Windows, check_pictures, sizes
 from sparkdl.nn.module import Layer
 from sparkdl.nn.parameter import Parameter
@@ -80,9 +80,9 @@ class _ConvTranspose(Layer):
 
     def backward(self, dy, ctx):
         (x,) = ctx.saved
-        ctx.grad(self.weight, lambda w, rows: backward_weights(w, dy, x, rows, self.windows, self.groups))
-        if self.bias is not None:
-            ctx.grad(self.bias, lambda b, rows: backward_bias(b, dy, rows))
+        add_gradients(
+            ctx, self, lambda w, bounds: backward_weights(w, dy, x, bounds, self.windows, self.groups), dy
+        )
         if not ctx.needs[0]:
             return None
         dx = ctx.empty(x.shape)

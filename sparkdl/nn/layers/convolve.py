@@ -43,26 +43,26 @@ def backward_data(dx: np.ndarray, dy: np.ndarray, w: np.ndarray, windows: Window
 
 
 def backward_weights(
-    dw: np.ndarray, x: np.ndarray, dy: np.ndarray, rows: slice, windows: Windows, groups: int
+    dw: np.ndarray, x: np.ndarray, dy: np.ndarray, bounds: np.ndarray, windows: Windows, groups: int
 ) -> None:
-    """``dw`` becomes the gradient of the weights over the samples ``rows``."""
+    """``dw`` becomes the gradient of the weights over the leaves that ``bounds`` cuts (for volumes, of one leaf)."""
     if x.ndim < 5:
-        conv.backward_weights(_flat_kernel(dw), _flat(x), _flat(dy), rows, *_options(windows), groups)
+        conv.backward_weights(_flat_kernel(dw), _flat(x), _flat(dy), bounds, *_options(windows), groups)
         return
     dw.fill(0)
     part = np.empty_like(dw[0])
     for k, into, source in _depths(windows, x.shape[2], dy.shape[2]):
         for i, j in zip(into, source, strict=True):
-            conv.backward_weights(part, x[:, :, j], dy[:, :, i], rows, *_options(windows), groups)
+            conv.backward_weights(part, x[:, :, j], dy[:, :, i], bounds, *_options(windows), groups)
             dw[k] += part
 
 
-def backward_bias(db: np.ndarray, dy: np.ndarray, rows: slice) -> None:
-    """``db`` becomes the gradient of the bias over the samples ``rows``."""
+def backward_bias(db: np.ndarray, dy: np.ndarray, bounds: np.ndarray) -> None:
+    """``db`` becomes the gradient of the bias over the leaves that ``bounds`` cuts."""
     if dy.ndim < 5:
-        conv.backward_bias(db, _flat(dy), rows)
+        conv.backward_bias(db, _flat(dy), bounds)
     else:
-        conv.backward_bias(db, dy.reshape(*dy.shape[:2], dy.shape[2], -1), rows)
+        conv.backward_bias(db, dy.reshape(*dy.shape[:3], dy.shape[3] * dy.shape[4]), bounds)
 
 
 def _flat(x: np.ndarray) -> np.ndarray:
@@ -86,3 +86,13 @@ def _depths(windows: Windows, depth: int, out: int) -> Iterator[tuple[int, list[
         first = k * windows.dilation[0] - windows.pads[0][0]
         into = [i for i in range(out) if 0 <= i * windows.stride[0] + first < depth]
         yield k, into, [i * windows.stride[0] + first for i in into]
+
+
+def add_gradients(ctx, layer, gradient, dy) -> None:  # type: ignore[no-untyped-def]
+    """Adds to the gradients of ``layer``'s weight, by ``gradient(out, bounds)``, and of its bias."""
+    if dy.ndim < 5:
+        ctx.grad_tree(layer.weight, gradient)
+    else:  # sums over slices come before sums over leaves
+        ctx.grad(layer.weight, lambda w, rows: gradient(w, np.array([rows.start, rows.stop])))
+    if layer.bias is not None:
+        ctx.grad_tree(layer.bias, lambda b, bounds: backward_bias(b, dy, bounds))

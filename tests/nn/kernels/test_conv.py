@@ -28,6 +28,9 @@ CASES = [  # batch, in, height, width, out, kernel, stride, padding, dilation, g
     (2, 4, 1, 30, 6, (1, 5), (1, 2), (0, 2), (1, 1), 2),
     (1, 2, 40, 200, 3, (3, 3), (1, 1), (1, 1), (1, 1), 1),
     (2, 5, 6, 6, 7, (3, 3), (1, 1), ((0, 2), (2, 1)), (1, 1), 1),
+    (3, 32, 9, 14, 48, (3, 3), (1, 1), (1, 1), (1, 1), 1),
+    (3, 64, 7, 6, 32, (3, 3), (1, 1), (0, 0), (1, 1), 1),
+    (5, 160, 4, 5, 176, (3, 3), (1, 1), (1, 1), (1, 1), 1),
     (1, 3, 3, 3, 4, (5, 5), (1, 1), (2, 2), (1, 1), 1),
 ]
 
@@ -57,11 +60,12 @@ def naive_gradients(x, w, dy, stride, padding, dilation, groups):
     for g, i, j in itertools.product(range(groups), range(kh), range(kw)):
         a, b = i * dilation[0], j * dilation[1]
         c, o = slice(g * each, (g + 1) * each), slice(g * out // groups, (g + 1) * out // groups)
-        at = (slice(None), c, slice(a, a + (oh - 1) * stride[0] + 1, stride[0]), slice(b, b + (ow - 1) * stride[1] + 1, stride[1]))
+        rows = slice(a, a + (oh - 1) * stride[0] + 1, stride[0])
+        at = (slice(None), c, rows, slice(b, b + (ow - 1) * stride[1] + 1, stride[1]))
         dxp[at] += np.einsum("nohw,oc->nchw", dy[:, o].astype(np.float64), w[o, :, i, j].astype(np.float64))
         dw[o, :, i, j] = np.einsum("nohw,nchw->oc", dy[:, o].astype(np.float64), xp[at])
-    (t, _), (l, _) = pads
-    return dxp[:, :, t : t + x.shape[2], l : l + x.shape[3]], dw
+    (top, _), (left, _) = pads
+    return dxp[:, :, top : top + x.shape[2], left : left + x.shape[3]], dw
 
 
 def channels_last(x):
@@ -78,7 +82,7 @@ def case(parameters, dtype, seed=0):
 
 def close(a, b, dtype):
     scale = max(1.0, np.abs(b).max(initial=0))
-    assert np.abs(a - b).max(initial=0) <= scale * (2e-5 if dtype is np.float32 else 1e-12)
+    assert np.abs(a - b).max(initial=0) <= scale * (5e-5 if dtype is np.float32 else 1e-12)
 
 
 @pytest.mark.parametrize("parameters", CASES, ids=str)
@@ -99,14 +103,14 @@ def test_against_the_naive_sum(parameters, dtype, layout):
     dx, dw = layout(np.full(x.shape, np.nan, dtype)), np.full(hwio.shape, np.nan, dtype)
     conv.backward_data(dx, dy, hwio, *rest)
     close(dx, dx_expected, dtype)
-    conv.backward_weights(dw, x, dy, slice(0, len(x)), *rest)
+    conv.backward_weights(dw, x, dy, np.array([0, len(x)]), *rest)
     close(dw, dw_expected.transpose(2, 3, 1, 0), dtype)
     db = np.empty(len(bias), dtype)
-    conv.backward_bias(db, dy, slice(0, len(x)))
+    conv.backward_bias(db, dy, np.array([0, len(x)]))
     close(db, dy.astype(np.float64).sum((0, 2, 3)), dtype)
 
 
-@pytest.mark.parametrize("parameters", CASES[:12], ids=str)
+@pytest.mark.parametrize("parameters", [*CASES[:12], *CASES[-4:-1]], ids=str)
 def test_an_image_does_not_depend_on_its_batch_nor_on_threads(parameters):
     x, w, bias, rest = case((7, *parameters[1:]), np.float32)
     hwio = np.ascontiguousarray(w.transpose(2, 3, 1, 0))
@@ -116,7 +120,7 @@ def test_an_image_does_not_depend_on_its_batch_nor_on_threads(parameters):
     dx, dx_alone = channels_last(np.empty_like(x)), channels_last(np.empty_like(x[:1]))
     conv.backward_data(dx, y, hwio, *rest)
     dw, dw_one = np.empty_like(hwio), np.empty_like(hwio)
-    conv.backward_weights(dw, channels_last(x), y, slice(1, 6), *rest)
+    conv.backward_weights(dw, channels_last(x), y, np.array([1, 3, 6]), *rest)
     before = kernel.num_threads()
     kernel.set_num_threads(1)
     try:
@@ -125,7 +129,7 @@ def test_an_image_does_not_depend_on_its_batch_nor_on_threads(parameters):
             assert np.array_equal(alone[0], y[i])
             conv.backward_data(dx_alone, y[i : i + 1], hwio, *rest)
             assert np.array_equal(dx_alone[0], dx[i])
-        conv.backward_weights(dw_one, x[1:6], np.ascontiguousarray(y[1:6]), slice(0, 5), *rest)
+        conv.backward_weights(dw_one, x[1:6], np.ascontiguousarray(y[1:6]), np.array([0, 2, 5]), *rest)
     finally:
         kernel.set_num_threads(before)
     assert np.array_equal(dw, dw_one)
@@ -137,5 +141,5 @@ def test_an_empty_batch():
     x, y = np.empty((0, 2, 5, 5), np.float32), np.empty((0, 4, 3, 3), np.float32)
     conv.forward(y, x, w, None, (1, 1), (0, 0), (1, 1), 1)
     conv.backward_data(x, y, w, (1, 1), (0, 0), (1, 1), 1)
-    conv.backward_weights(dw, x, y, slice(0, 0), (1, 1), (0, 0), (1, 1), 1)
+    conv.backward_weights(dw, x, y, np.array([0, 0]), (1, 1), (0, 0), (1, 1), 1)
     assert not dw.any()

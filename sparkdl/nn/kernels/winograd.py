@@ -1,0 +1,316 @@
+"""3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3): a quarter of the multiplications. float32 only.
+
+    forward(y, x, w, bias, padding)            ``padding`` is (top, left)
+    backward_data(dx, dy, w, padding)
+    backward_weights(dw, x, dy, bounds, padding)   along the tree over leaves
+
+Arrays as in ``conv``, NHWC with their channels next to each other. The image is cut into tiles of 4x4 outputs; 36
+products of matrices (tiles x in) (in x out), one per element of the transformed tile, do the work. Rounding errors are
+some ten times those of the direct sum, 1e-5 of the largest value.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sparkdl.kernel import njit, num_threads, numba
+from sparkdl.nn.kernels.block import LANES, PANEL, STORED, ZERO, block, steps, transpose
+from sparkdl.nn.kernels.leaves import add, tree_sum
+from sparkdl.nn.kernels.memory import clear_bytes, copy_bytes
+from sparkdl.nn.kernels.winograd_tiles import (
+    tile_gradient,
+    tile_input,
+    tile_output,
+    tile_weights,
+    tile_weights_back,
+)
+
+prange = numba().prange
+PANEL4 = PANEL[4]
+_LEAST = 32  # channels: below, the transforms cost more than they save
+
+
+def suits(dtype: Any, kernel: tuple[int, int], stride: Any, dilation: Any, groups: int, channels: int, out: int, grid: Any) -> bool:
+    """Whether this is a case for these functions."""
+    lanes = LANES[4]
+    return (
+        dtype == np.float32
+        and tuple(kernel) == (3, 3)
+        and tuple(stride) == tuple(dilation) == (1, 1)
+        and groups == 1
+        and channels % lanes == 0
+        and out % lanes == 0
+        and min(channels, out) >= _LEAST
+        and min(grid) >= 4
+    )
+
+
+class Tiles(NamedTuple):
+    down: int
+    across: int
+    top: int
+    left: int
+    chunk: int  # tiles at a time
+    panel: int  # output channels at a time
+    parts: int
+
+
+def _tiles(grid: tuple[int, int], batch: int, channels: int, out: int, padding: tuple[int, int]) -> Tiles:
+    down, across = -(-grid[0] // 4), -(-grid[1] // 4)
+    total = batch * down * across
+    parts = max(1, min(num_threads(), total // 16))
+    chunk = min(384, 48 * max(1, max(channels, out) // 64), -(-total // parts))
+    return Tiles(down, across, *padding, chunk, min(PANEL4, out), parts)
+
+
+@njit
+def _pad(padded, x, n, tiles):
+    """Image ``n`` with zeros around it, as far as the tiles reach."""
+    size = x.itemsize
+    height, width, channels = x.shape[1:]
+    rows, columns = 4 * tiles.down + 2, 4 * tiles.across + 2
+    pixel = channels * size
+    inner = min(width, columns - tiles.left)
+    for r in range(rows):
+        at = padded.ctypes.data + r * columns * pixel
+        source = r - tiles.top
+        if source < 0 or source >= height:
+            clear_bytes(at, columns * pixel)
+            continue
+        clear_bytes(at, tiles.left * pixel)
+        copy_bytes(at + tiles.left * pixel, x.ctypes.data + n * x.strides[0] + source * x.strides[1], inner * pixel)
+        clear_bytes(at + (tiles.left + inner) * pixel, (columns - tiles.left - inner) * pixel)
+
+
+@njit(parallel=True)
+def _transform_weights(u, w, panel, parts):
+    """``u``: per element of the tile, per panel of output channels, (in, panel); ``w`` (9, in, out)."""
+    channels, out = w.shape[1], w.shape[2]
+    tap = channels * out
+    for part in prange(parts):
+        for c in range(part * channels // parts, (part + 1) * channels // parts):
+            for j in range(0, out, panel):
+                wide = min(panel, out - j)
+                tile_weights(
+                    w, w.ctypes.data + 4 * (c * out + j), 3 * tap, tap, u.ctypes.data + 4 * (j * channels + c * wide), tap, wide
+                )
+
+
+@njit(parallel=True)
+def _turn(to, w, parts):
+    """``to`` (9, out, in): the taps of ``w`` (9, in, out) in reverse order, each transposed."""
+    channels, out = w.shape[1], w.shape[2]
+    for part in prange(parts):
+        first, stop = part * out // parts, (part + 1) * out // parts
+        for t in range(9):
+            transpose(
+                w, to.ctypes.data + 4 * ((8 - t) * out + first) * channels, channels,
+                w.ctypes.data + 4 * (t * channels * out + first), out, channels, stop - first,
+            )  # fmt: skip
+
+
+@njit(parallel=True)
+def _convolve(y, x, u, bias, has_bias, tiles, roff, coff, zero):
+    channels, out = x.shape[3], y.shape[3]
+    height, width = y.shape[1], y.shape[2]
+    each = tiles.down * tiles.across
+    total = len(x) * each
+    columns = 4 * tiles.across + 2
+    step_v, step_m = tiles.chunk * channels + 16, tiles.chunk * out + 16
+    for part in prange(tiles.parts):
+        padded = np.empty((4 * tiles.down + 2) * columns * channels, np.float32)
+        v, m = np.empty(36 * step_v, np.float32), np.empty(36 * step_m, np.float32)
+        held = -1
+        for first in range(part * total // tiles.parts, (part + 1) * total // tiles.parts, tiles.chunk):
+            count = min(tiles.chunk, (part + 1) * total // tiles.parts - first)
+            for q in range(count):
+                n, r = (first + q) // each, (first + q) % each
+                if n != held:
+                    _pad(padded, x, n, tiles)
+                    held = n
+                corner = (r // tiles.across * 4 * columns + r % tiles.across * 4) * channels
+                tile_input(
+                    x, padded.ctypes.data + 4 * corner, columns * channels, channels,
+                    v.ctypes.data + 4 * q * channels, step_v, channels,
+                )  # fmt: skip
+            for e in range(36):
+                for j in range(0, out, tiles.panel):
+                    wide = min(tiles.panel, out - j)
+                    block(
+                        x, v.ctypes.data + 4 * e * step_v, roff.ctypes.data, 1, zero.ctypes.data, 1, channels,
+                        u.ctypes.data + 4 * (e * channels * out + j * channels), wide, 0,
+                        m.ctypes.data + 4 * (e * step_m + j), coff.ctypes.data, count, wide, ZERO, 0,
+                    )  # fmt: skip
+            for q in range(count):
+                n, r = (first + q) // each, (first + q) % each
+                h, c = r // tiles.across * 4, r % tiles.across * 4
+                tile_output(
+                    x, m.ctypes.data + 4 * q * out, step_m,
+                    y.ctypes.data + n * y.strides[0] + h * y.strides[1] + c * y.strides[2],
+                    y.strides[1] // 4, y.strides[2] // 4, out, height - h, width - c, bias.ctypes.data, int(has_bias),
+                )  # fmt: skip
+
+
+def _run(y: Any, x: Any, w: Any, bias: Any, padding: tuple[int, int]) -> None:
+    """``w`` (9, in, out)."""
+    channels, out = w.shape[1:]
+    tiles = _tiles(y.shape[1:3], len(x), channels, out, padding)
+    u = np.empty(36 * channels * out, np.float32)
+    _transform_weights(u, w, tiles.panel, max(1, min(num_threads(), channels // 16)))
+    has_bias = bias is not None
+    _convolve(
+        y, x, u, bias if has_bias else u, has_bias, tiles, steps(tiles.chunk, channels), steps(tiles.chunk, out), steps(1)
+    )
+
+
+def forward(y: Any, x: Any, w: Any, bias: Any, padding: tuple[int, int]) -> None:
+    _run(y, x, w.reshape(9, *w.shape[2:]), bias, padding)
+
+
+def backward_data(dx: Any, dy: Any, w: Any, padding: tuple[int, int]) -> None:
+    channels, out = w.shape[2:]
+    turned = np.empty((9, out, channels), np.float32)
+    _turn(turned, w.reshape(9, channels, out), max(1, min(num_threads(), out // 16)))
+    _run(dx, dy, turned, None, (2 - padding[0], 2 - padding[1]))
+
+
+_ALL_AT_ONCE = 3 << 20  # bytes of the transformed gradient that a leaf may hold; larger ones go block by block
+_BLOCK = 12  # input channels of such a block
+
+
+@njit
+def _gather(v, z, x, dy, padded, held, first, count, step_v, step_z, tiles):
+    """Transforms ``count`` tiles of ``x`` and ``dy`` from tile ``first`` on; returns the image left in ``padded``."""
+    channels, out = x.shape[3], dy.shape[3]
+    columns = 4 * tiles.across + 2
+    each = tiles.down * tiles.across
+    for q in range(count):
+        n, r = (first + q) // each, (first + q) % each
+        if n != held:
+            _pad(padded, x, n, tiles)
+            held = n
+        h, c = r // tiles.across * 4, r % tiles.across * 4
+        tile_input(
+            x, padded.ctypes.data + 4 * (h * columns + c) * channels, columns * channels, channels,
+            v.ctypes.data + 4 * q * channels, step_v, channels,
+        )  # fmt: skip
+        tile_gradient(
+            x, dy.ctypes.data + n * dy.strides[0] + h * dy.strides[1] + c * dy.strides[2], dy.strides[1] // 4,
+            dy.strides[2] // 4, dy.shape[1] - h, dy.shape[2] - c, z.ctypes.data + 4 * q * out, step_z, out,
+        )  # fmt: skip
+    return held
+
+
+@njit(parallel=True)
+def _leaf_by_leaf(dw, x, dy, bounds, tiles, roff, coff, zero):
+    """``dw`` (leaves, 9, in, out); each leaf holds its whole transformed gradient."""
+    channels, out = x.shape[3], dy.shape[3]
+    each = tiles.down * tiles.across
+    step_v, step_z = tiles.chunk * channels + 16, tiles.chunk * out + 16
+    tap = channels * out
+    for leaf in prange(len(bounds) - 1):
+        padded = np.empty((4 * tiles.down + 2) * (4 * tiles.across + 2) * channels, np.float32)
+        v, z = np.empty(36 * step_v, np.float32), np.empty(36 * step_z, np.float32)
+        du = np.zeros(36 * tap, np.float32)
+        held = -1
+        stop = bounds[leaf + 1] * each
+        for first in range(bounds[leaf] * each, stop, tiles.chunk):
+            count = min(tiles.chunk, stop - first)
+            held = _gather(v, z, x, dy, padded, held, first, count, step_v, step_z, tiles)
+            for e in range(36):
+                block(
+                    x, v.ctypes.data + 4 * e * step_v, roff.ctypes.data, channels, zero.ctypes.data, 1, count,
+                    z.ctypes.data + 4 * e * step_z, out, 0, du.ctypes.data + 4 * e * tap, coff.ctypes.data,
+                    channels, out, STORED, 0,
+                )  # fmt: skip
+        for c in range(channels):
+            tile_weights_back(
+                x, du.ctypes.data + 4 * c * out, tap, dw[leaf].ctypes.data + 4 * c * out, 3 * tap, tap, out
+            )
+
+
+@njit(parallel=True)
+def _transform_all(v, z, x, dy, step_v, step_z, tiles):
+    total = len(x) * tiles.down * tiles.across
+    for part in prange(tiles.parts):
+        padded = np.empty((4 * tiles.down + 2) * (4 * tiles.across + 2) * x.shape[3], np.float32)
+        first, stop = part * total // tiles.parts, (part + 1) * total // tiles.parts
+        _gather(
+            v[first * x.shape[3] :], z[first * dy.shape[3] :], x, dy, padded, -1, first, stop - first, step_v, step_z, tiles
+        )
+
+
+@njit(parallel=True)
+def _block_by_block(dw, v, z, bounds, step_v, step_z, each, parts, roff, coff, zero):
+    """``dw`` (9, in, out) from all transformed tiles: a block of it at a time, all its leaves, in the nearest caches."""
+    channels, out = dw.shape[1], dw.shape[2]
+    wide = min(PANEL4, out)
+    across = (out + wide - 1) // wide
+    blocks = (channels + _BLOCK - 1) // _BLOCK * across
+    leaves = len(bounds) - 1
+    levels = 2
+    while 1 << (levels - 1) < leaves:
+        levels += 1
+    square = _BLOCK * wide
+    for part in prange(parts):
+        du = np.empty(36 * square, np.float32)
+        slots = np.empty((levels, 9 * square), np.float32)
+        for i in range(part * blocks // parts, (part + 1) * blocks // parts):
+            c, j = i // across * _BLOCK, i % across * wide
+            height, width = min(_BLOCK, channels - c), min(wide, out - j)
+            top = 0
+            for leaf in range(leaves):
+                first, count = bounds[leaf] * each, (bounds[leaf + 1] - bounds[leaf]) * each
+                for e in range(36):
+                    block(
+                        dw, v.ctypes.data + 4 * (e * step_v + first * channels + c), roff.ctypes.data, channels,
+                        zero.ctypes.data, 1, count, z.ctypes.data + 4 * (e * step_z + first * out + j), out, 0,
+                        du.ctypes.data + 4 * e * square, coff.ctypes.data, height, width, ZERO, 0,
+                    )  # fmt: skip
+                slot = slots[top]
+                for h in range(height):
+                    tile_weights_back(
+                        dw, du.ctypes.data + 4 * h * wide, square, slot.ctypes.data + 4 * h * wide, 3 * square, square,
+                        width,
+                    )  # fmt: skip
+                top += 1
+                done = leaf + 1
+                while done % 2 == 0:
+                    top -= 1
+                    add(slots[top - 1], slots[top])
+                    done //= 2
+            while top > 1:
+                top -= 1
+                add(slots[top - 1], slots[top])
+            for t in range(9):
+                for h in range(height):
+                    start = t * square + h * wide
+                    dw[t, c + h, j : j + width] = slots[0, start : start + width]
+
+
+
+def backward_weights(dw: Any, x: Any, dy: Any, bounds: Any, padding: tuple[int, int]) -> None:
+    """Sum over the leaves that ``bounds`` cuts out of the images, along the tree."""
+    channels, out = dw.shape[2:]
+    x, dy, bounds = x[bounds[0] : bounds[-1]], dy[bounds[0] : bounds[-1]], bounds - bounds[0]
+    if not len(x):
+        dw[...] = 0
+        return
+    tiles = _tiles(dy.shape[1:3], len(x), channels, out, padding)
+    if 36 * channels * out * 4 <= _ALL_AT_ONCE:
+        parts = np.empty((len(bounds) - 1, 9, channels, out), np.float32)
+        tiles = tiles._replace(chunk=min(tiles.chunk, 48))
+        _leaf_by_leaf(parts, x, dy, bounds, tiles, steps(channels), steps(channels, out), steps(1))
+        tree_sum(dw, parts)
+        return
+    each = tiles.down * tiles.across
+    step_v, step_z = len(x) * each * channels + 16, len(x) * each * out + 16
+    v, z = np.empty(36 * step_v, np.float32), np.empty(36 * step_z, np.float32)
+    _transform_all(v, z, x, dy, step_v, step_z, tiles)
+    wide = min(PANEL4, out)
+    parts = max(1, min(num_threads(), -(-channels // _BLOCK) * -(-out // wide)))
+    _block_by_block(
+        dw.reshape(9, channels, out), v, z, bounds, step_v, step_z, each, parts, steps(_BLOCK), steps(_BLOCK, wide), steps(1)
+    )

@@ -1,0 +1,187 @@
+"""The transforms of Winograd's F(4x4, 3x3) on vectors of channels, written as LLVM IR.
+
+With the input tile d (6x6), the window g (3x3) and the output tile y (4x4), all per channel,
+
+    y = A^T [ (B^T d B) * (G g G^T) ] A
+
+Each function takes a matrix of vectors to another, for ``channels`` channels in a row (a multiple of the lanes):
+
+    input(like, d, row, column, v, step, channels)                   36 vectors ``step`` apart in v = B^T d B
+    output(like, m, step, y, row, column, channels, height, width, bias, with_bias)   y = A^T m A, cut to height x width
+    gradient(like, dy, row, column, height, width, z, step, channels)                 z = A dy A^T, dy zero beyond its size
+    weights(like, g, row, column, u, step, channels)                 u = G g G^T
+    weights_back(like, u, step, g, row, column, channels)            g = G^T u G, the adjoint
+
+Source: Lavin & Gray (2016), section 4.1; points 0, 1, -1, 2, -2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding as llvm
+import llvmlite.ir as ir
+
+from sparkdl.kernel import isa
+from sparkdl.nn.kernels.block import external
+from sparkdl.nn.kernels.microkernel import I64, PTR, VOID, Loop, Width, load_object
+
+_INPUT = ir.FunctionType(VOID, [PTR, I64, I64, PTR, I64, I64])
+_OUTPUT = ir.FunctionType(VOID, [PTR, I64, PTR, I64, I64, I64, I64, I64, PTR, I64])
+_GRADIENT = ir.FunctionType(VOID, [PTR, I64, I64, I64, I64, PTR, I64, I64])
+_WEIGHTS = _INPUT
+_BACK = ir.FunctionType(VOID, [PTR, I64, PTR, I64, I64, I64])
+
+
+class _Sums:
+    """Sums and multiples of vectors at one place of the code."""
+
+    def __init__(self, b: ir.IRBuilder, w: Width) -> None:
+        self.b, self.w = b, w
+
+    def add(self, x: Any, y: Any) -> Any:
+        return self.b.fadd(x, y)
+
+    def sub(self, x: Any, y: Any) -> Any:
+        return self.b.fsub(x, y)
+
+    def times(self, c: float, x: Any) -> Any:
+        return self.b.fmul(x, self._constant(c))
+
+    def plus(self, c: float, x: Any, y: Any) -> Any:
+        """``c x + y``."""
+        return self.w.fma(self.b, x, self._constant(c), y)
+
+    def _constant(self, c: float) -> Any:
+        return ir.Constant(self.w.vector, [c] * self.w.lanes)
+
+
+def _bt(o: _Sums, d: list[Any]) -> list[Any]:
+    even, odd = o.plus(-4.0, d[2], d[4]), o.plus(-4.0, d[1], d[3])
+    even2, odd2 = o.sub(d[4], d[2]), o.times(2.0, o.sub(d[3], d[1]))
+    return [
+        o.plus(4.0, d[0], o.plus(-5.0, d[2], d[4])), o.add(even, odd), o.sub(even, odd), o.add(even2, odd2),
+        o.sub(even2, odd2), o.plus(4.0, d[1], o.plus(-5.0, d[3], d[5])),
+    ]  # fmt: skip
+
+
+def _at(o: _Sums, m: list[Any]) -> list[Any]:
+    s1, d1, s2, d2 = o.add(m[1], m[2]), o.sub(m[1], m[2]), o.add(m[3], m[4]), o.sub(m[3], m[4])
+    return [o.add(m[0], o.add(s1, s2)), o.plus(2.0, d2, d1), o.plus(4.0, s2, s1), o.plus(8.0, d2, o.add(d1, m[5]))]
+
+
+def _a(o: _Sums, y: list[Any]) -> list[Any]:
+    even, odd = o.add(y[0], y[2]), o.add(y[1], y[3])
+    even2, odd2 = o.plus(4.0, y[2], y[0]), o.plus(8.0, y[3], o.times(2.0, y[1]))
+    return [y[0], o.add(even, odd), o.sub(even, odd), o.add(even2, odd2), o.sub(even2, odd2), y[3]]
+
+
+def _g(o: _Sums, g: list[Any]) -> list[Any]:
+    s, t = o.times(-1 / 6, o.add(g[0], g[2])), o.times(1 / 6, g[1])
+    u, v = o.plus(1 / 24, g[0], o.times(1 / 6, g[2])), o.times(1 / 12, g[1])
+    return [o.times(0.25, g[0]), o.sub(s, t), o.add(s, t), o.add(u, v), o.sub(u, v), g[2]]
+
+
+def _gt(o: _Sums, u: list[Any]) -> list[Any]:
+    s1, d1, s2, d2 = o.add(u[1], u[2]), o.sub(u[2], u[1]), o.add(u[3], u[4]), o.sub(u[3], u[4])
+    return [
+        o.plus(0.25, u[0], o.plus(-1 / 6, s1, o.times(1 / 24, s2))), o.plus(1 / 6, d1, o.times(1 / 12, d2)),
+        o.plus(-1 / 6, s1, o.plus(1 / 6, s2, u[5])),
+    ]  # fmt: skip
+
+
+def _both_sides(o: _Sums, rows: list[list[Any]], f: Callable[[_Sums, list[Any]], list[Any]]) -> list[list[Any]]:
+    """``F rows F^T``."""
+    columns = [f(o, [row[j] for row in rows]) for j in range(len(rows[0]))]
+    return [f(o, [column[i] for column in columns]) for i in range(len(columns[0]))]
+
+
+def _function(module: ir.Module, w: Width, name: str, kind: ir.FunctionType) -> tuple[ir.IRBuilder, Any]:
+    function = ir.Function(module, kind, f"sparkdl_winograd_{name}_{w.kind}")
+    return ir.IRBuilder(function.append_basic_block("entry")), function.args
+
+
+def _place(b: ir.IRBuilder, row: Any, i: int, column: Any, j: int, c: Any) -> Any:
+    return b.add(b.add(b.mul(row, I64(i)), b.mul(column, I64(j))), c)
+
+
+def _plain(
+    module: ir.Module, w: Width, name: str, size: int, f: Any, strided_source: bool, strided_target: bool
+) -> None:
+    """Between a square of vectors (row and column strides) and a list of 36 (one stride), by ``f`` on both sides."""
+    b, args = _function(module, w, name, _INPUT if strided_source else _BACK)
+    if strided_source:
+        source, row, column, to, step, channels = args
+    else:
+        source, step, to, row, column, channels = args
+    with Loop(b, channels, step=w.lanes) as c:
+
+        def at(i: int, j: int, strided: bool) -> Any:
+            return _place(b, row, i, column, j, c) if strided else b.add(b.mul(step, I64(6 * i + j)), c)
+
+        tile = [[w.load(b, w.pointer(b, source, at(i, j, strided_source))) for j in range(size)] for i in range(size)]
+        for i, vectors in enumerate(_both_sides(_Sums(b, w), tile, f)):
+            for j, value in enumerate(vectors):
+                w.store(b, value, w.pointer(b, to, at(i, j, strided_target)))
+    b.ret_void()
+
+
+def _output(module: ir.Module, w: Width) -> None:
+    b, (m, step, y, row, column, channels, height, width, bias, with_bias) = _function(module, w, "output", _OUTPUT)
+    zero = ir.Constant(w.vector, None)
+    start = b.alloca(w.vector)
+    with Loop(b, channels, step=w.lanes) as c:
+        b.store(zero, start)
+        with b.if_then(b.icmp_signed("!=", with_bias, I64(0))):
+            b.store(w.load(b, w.pointer(b, bias, c)), start)
+        more = b.load(start)
+        tile = [
+            [w.load(b, w.pointer(b, m, b.add(b.mul(step, I64(6 * i + j)), c))) for j in range(6)] for i in range(6)
+        ]
+        result = _both_sides(_Sums(b, w), tile, _at)
+        for i in range(4):
+            with b.if_then(b.icmp_signed("<", I64(i), height)):
+                for j in range(4):
+                    with b.if_then(b.icmp_signed("<", I64(j), width)):
+                        w.store(b, b.fadd(result[i][j], more), w.pointer(b, y, _place(b, row, i, column, j, c)))
+    b.ret_void()
+
+
+def _gradient(module: ir.Module, w: Width) -> None:
+    b, (dy, row, column, height, width, z, step, channels) = _function(module, w, "gradient", _GRADIENT)
+    slots = [[b.alloca(w.vector) for _ in range(4)] for _ in range(4)]
+    with Loop(b, channels, step=w.lanes) as c:
+        for i in range(4):
+            for j in range(4):
+                b.store(ir.Constant(w.vector, None), slots[i][j])
+                inside = b.and_(b.icmp_signed("<", I64(i), height), b.icmp_signed("<", I64(j), width))
+                with b.if_then(inside):
+                    b.store(w.load(b, w.pointer(b, dy, _place(b, row, i, column, j, c))), slots[i][j])
+        tile = [[b.load(slot) for slot in line] for line in slots]
+        for i, vectors in enumerate(_both_sides(_Sums(b, w), tile, _a)):
+            for j, value in enumerate(vectors):
+                w.store(b, value, w.pointer(b, z, b.add(b.mul(step, I64(6 * i + j)), c)))
+    b.ret_void()
+
+
+def build(name: str) -> ir.Module:
+    module = ir.Module("sparkdl_winograd")
+    module.triple = llvm.get_default_triple()
+    w = Width(name, "f32")
+    _plain(module, w, "input", 6, _bt, True, False)
+    _plain(module, w, "weights", 3, _g, True, False)
+    _plain(module, w, "weights_back", 6, _gt, False, True)
+    _output(module, w)
+    _gradient(module, w)
+    return module
+
+
+load_object("winograd", isa(), lambda: build(isa()), Path(__file__))
+
+tile_input = external("winograd_input", _INPUT)
+tile_output = external("winograd_output", _OUTPUT)
+tile_gradient = external("winograd_gradient", _GRADIENT)
+tile_weights = external("winograd_weights", _WEIGHTS)
+tile_weights_back = external("winograd_weights_back", _BACK)
