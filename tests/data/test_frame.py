@@ -276,3 +276,33 @@ def test_wrong_columns_fail_before_anything_runs(frame, kwargs, words):
         return
     with pytest.raises(DataError, match=words):
         prepare(df, **arguments)
+
+
+def test_pictures_and_files_of_any_size_through_a_transform(local, tmp_path):
+    from sparkdl.data import transforms as T
+
+    Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (extra images)")
+
+    rng = np.random.default_rng(5)
+    pictures = [rng.integers(0, 256, (8 + i % 3, 9 + i % 2, 3), np.uint8) for i in range(12)]
+    for i, picture in enumerate(pictures):
+        Image.fromarray(picture).save(tmp_path / f"{i:02}.png")
+    corners = sorted(picture[:8, :9].tobytes() for picture in pictures)
+    files = local.read.format("binaryFile").load(str(tmp_path))
+    images = local.read.format("image").load(str(tmp_path))
+    for df, column, steps in ((files, "content", (T.Decode(), _corner)), (images, "image", (_corner, _mirrored))):
+        found = [part[0][1][0][0] for part in run(df, 2, column, transformed=True, transform=T.Compose(*steps))]
+        assert sorted(x.astype(np.uint8).tobytes() for x in np.concatenate(found)) == corners
+    with pytest.raises(Exception, match="resize them by a transform"):
+        run(images, 1, "image")
+    with pytest.raises(Exception, match=r"expected \d+ values, as in the rows before, got"):
+        run(files, 1, "content")
+
+
+def _corner(x, draw):
+    return np.stack([picture[:8, :9] for picture in x])
+
+
+def _mirrored(x, draw):
+    """Spark's pictures are BGR."""
+    return x[..., ::-1]

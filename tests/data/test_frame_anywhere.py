@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from sparkdl.data import ArrayFeed
 
@@ -60,6 +61,7 @@ def test_executors_hand_rows_over_in_any_order_and_it_does_not_matter(cluster):
 
 
 def test_a_spark_connect_session_gives_the_same(spark_processes):
+    pytest.importorskip("grpc", reason="Spark Connect's client is not installed (pyspark[connect])")
     environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM + CONNECT], capture_output=True, text=True, timeout=600, env=environment

@@ -57,7 +57,7 @@ def datum(label, pixels):
 
 
 def lmdb_file(folder, items):
-    lmdb = pytest.importorskip("lmdb")
+    lmdb = pytest.importorskip("lmdb", reason="lmdb, which writes the file to be read, is not installed (extra dev)")
     with lmdb.open(str(folder), map_size=1 << 26) as database, database.begin(write=True) as transaction:
         for key, value in items:
             transaction.put(key, value)
@@ -129,7 +129,7 @@ def test_lmdb_items_come_in_key_order_small_and_large(count, tmp_path):
 
 
 def test_lmdb_after_deletions_and_several_transactions(tmp_path):
-    lmdb = pytest.importorskip("lmdb")
+    lmdb = pytest.importorskip("lmdb", reason="lmdb, which writes the file to be read, is not installed (extra dev)")
     with lmdb.open(str(tmp_path), map_size=1 << 26) as database:
         for step in range(5):
             with database.begin(write=True) as transaction:

@@ -4,7 +4,6 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from sparkdl.data import ArrayFeed, EpochPlan
 from sparkdl.data import transforms as T
@@ -12,6 +11,7 @@ from sparkdl.data.order import Batch
 from sparkdl.data.transforms import compose
 from sparkdl.errors import DataError, FormatError
 
+Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (extra images)")
 RNG = np.random.default_rng(0)
 PICTURES = RNG.integers(0, 256, (6, 8, 10, 3), np.uint8)
 
