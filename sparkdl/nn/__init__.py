@@ -88,6 +88,12 @@ __getattr__, __dir__, __all__ = attach(
         "layers.caffe_detection_output": ["CaffeDetectionOutput"],
         "layers.pad": ["Pad"],
         "layers.same_pad": ["SamePad", "SameMeanCorrection"],
+        "layers.attention": ["MultiheadAttention", "ScaledDotProductAttention"],
+        "layers.positional": ["SinusoidalEncoding", "LearnedEncoding"],
+        "layers.transformer": [
+            "FeedForward", "TransformerEncoderLayer", "TransformerDecoderLayer", "TransformerEncoder",
+            "TransformerDecoder",
+        ],
         "layers.embedding": ["Embedding"],
         "layers.embedding_bag": ["EmbeddingBag"],
         "layers.gru": ["GRU"],

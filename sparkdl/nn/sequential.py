@@ -60,6 +60,9 @@ class ModuleList(Module):
         self._forget()
         return self
 
+    def extra_repr(self) -> str:
+        return ""  # its modules are shown as children
+
     def _put(self, name: str, module: Module) -> None:
         self._modules[name] = module
 
