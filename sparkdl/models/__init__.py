@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = attach(
         "nets.resnet": ["resnet", "resnet_cifar"],
         "nets.squeezenet": ["squeezenet"],
         "nets.text_cnn": ["text_cnn"],
+        "nets.transformer": ["transformer_classifier", "transformer_lm"],
         "nets.vgg": ["vgg", "vgg_cifar"],
         "nets.wide_deep": ["wide_deep"],
     },

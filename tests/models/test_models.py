@@ -83,6 +83,20 @@ CASES = [
     ),
     case("ncf ranking", lambda: M.ncf(30, 40), 5561, (((3, 5), 30), ((3, 5), 40)), ((3, 5),)),
     case(
+        "transformer_lm",
+        lambda: M.transformer_lm(20, 8, 2, 2, 16, 12),
+        160 + 96 + 2 * (4 * 8 * 9 + 8 * 16 * 2 + 16 + 8 + 32) + 16 + 180,
+        (((2, 9), 20),),
+        ((2, 20, 9),),
+    ),
+    case(
+        "transformer_classifier",
+        lambda: M.transformer_classifier(20, 3, 8, 2, 1, 16),
+        160 + (4 * 8 * 9 + 8 * 16 * 2 + 16 + 8 + 32) + 16 + 27,
+        (((2, 9), 20),),
+        ((2, 3),),
+    ),
+    case(
         "wide_deep",
         lambda: M.wide_deep(12, {"job": 5, "town": 7}, continuous=3),
         24 + 96 + 19 * 100 + 100 + 5000 + 50 + 102,
@@ -174,12 +188,29 @@ def test_pretraining_lowers_the_error_of_the_whole_autoencoder():
     assert loss(model.predict(x), x) < before / 2
 
 
+@pytest.mark.parametrize("make", [lambda: models.char_lm(9, 8, 6, 1), lambda: models.transformer_lm(9, 8, 2, 1, 16, 8)])
+def test_language_models_do_not_see_what_comes_later(make):
+    nn.manual_seed(1)
+    model = make().eval()
+    text = np.random.default_rng(0).integers(0, 9, (2, 8))
+    changed = text.copy()
+    changed[:, 5:] = (changed[:, 5:] + 1) % 9
+    before, after = model(text), model(changed)
+    np.testing.assert_allclose(after[:, :, :5], before[:, :, :5], rtol=1e-5, atol=1e-6)
+    assert np.abs(after[:, :, 5:] - before[:, :, 5:]).max() > 1e-3
+
+
 def test_the_small_nets_learn():
     nn.manual_seed(1)
     rng = np.random.default_rng(0)
     target = rng.integers(0, 3, 192)
     words = np.where(rng.random((192, 8)) < 0.5, target[:, None], rng.integers(3, 20, (192, 8)))
-    for model in (models.text_cnn(20, 3, 8, channels=8), models.lstm_classifier(20, 3, 8, 16)):
+    small = {"size": 8, "heads": 2, "layers": 1, "hidden": 16, "dropout": 0.0}
+    for model in (
+        models.text_cnn(20, 3, 8, channels=8),
+        models.lstm_classifier(20, 3, 8, 16),
+        models.transformer_classifier(20, 3, **small),
+    ):
         trainer = optim.Trainer(
             model, nn.CrossEntropyLoss(), optim.Adam(0.02), batch_size=32, max_epochs=8, seed=1, progress=False
         )
