@@ -79,7 +79,7 @@ def work(turns: Turns, rank: int, prepare) -> None:  # type: ignore[no-untyped-d
             started = time.perf_counter()
             step()
             times.append(time.perf_counter() - started)
-        turns.answer(number, rank, {"times": times, "at": time.time(), "sum": float(np.abs(weights).sum(dtype=np.float64))})
+        turns.answer(number, rank, {"times": times, "at": time.time()})
         if order.get("weights"):
             np.save(turns.folder / f"{turns.engine}-{size}-{rank}.npy", weights)
         number += 1

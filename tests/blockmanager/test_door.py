@@ -129,6 +129,20 @@ def test_the_driver_reads_the_tasks_newest_notes_while_they_run(local):
     assert session.read_notes(local, run, 2) == [None, None]
 
 
+def test_executors_do_not_log_a_line_per_block(cluster):
+    def work(store):
+        import glob
+
+        for step in range(1, 51):
+            store.put(Block("loud", step, store.rank), b"1")
+        logs = glob.glob(os.path.join(os.getcwd(), "stderr"))
+        return len(logs), sum(open(log).read().count("_loud_") for log in logs)
+
+    for logs, lines in as_tasks(cluster, work):
+        assert logs == 1
+        assert lines == 0
+
+
 def test_tasks_that_wait_in_vain_for_others_say_who_is_missing(local):
     run = session.new_run()
     (door,) = session.open_door(local)

@@ -48,6 +48,7 @@ final class Server {
     ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
     server.bind(UnixDomainSocketAddress.of(path));
     Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"));
+    Quiet.install();
     daemon("sparkdl-door", () -> accept(server));
     Runtime.getRuntime().addShutdownHook(new Thread(() -> {
       path.toFile().delete();
