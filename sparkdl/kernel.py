@@ -126,7 +126,7 @@ def elementwise(function: Callable[..., Any]) -> Kernel:
 
 
 def set_num_threads(n: int) -> None:
-    """How many threads kernels started from this Python thread use."""
+    """How many threads kernels use."""
     global _threads
     limit = _most_threads()
     if not 1 <= n <= limit:
@@ -137,10 +137,13 @@ def set_num_threads(n: int) -> None:
 
 
 def num_threads() -> int:
-    """How many threads kernels started from this Python thread use."""
-    if "numba" in sys.modules:
-        return int(numba().get_num_threads())
-    return _threads or _most_threads()
+    """How many threads kernels use."""
+    return _threads or _all_threads()
+
+
+@cache
+def _all_threads() -> int:
+    return _most_threads()
 
 
 def _most_threads() -> int:

@@ -182,7 +182,7 @@ class Visits:
 
     def add(self, batch: Batch) -> None:
         """Count the rows of a batch that was used."""
-        np.add.at(self.counts, batch.local, 1)
+        self.counts[batch.local] += 1  # a batch holds a row once
 
     def reset(self) -> None:
         """Start the next epoch."""

@@ -48,19 +48,21 @@ def rewrite(program: Program) -> Program:
 
 
 class Planned:
-    """Runs a model by its rewritten program; ``SPARKDL_UNPLANNED=1`` (for finding faults) runs it as it was traced."""
+    """Runs a model by its rewritten program; ``SPARKDL_UNPLANNED=1`` (for finding faults) runs it as it was traced.
+
+    The model's structure must not change meanwhile.
+    """
 
     def __init__(self, model: Module) -> None:
         self.model = model
-        self.programs: dict[int, tuple[Program, Program]] = {}
+        self.programs: dict[tuple[tuple[int, ...], ...], Program] = {}  # by the shapes of a row
 
     def program(self, inputs: Any) -> Program:
-        traced = program_of(self.model, inputs)
-        if os.environ.get("SPARKDL_UNPLANNED") == "1":
-            return traced
-        if id(traced) not in self.programs:
-            self.programs[id(traced)] = (traced, rewrite(traced))
-        return self.programs[id(traced)][1]
+        shapes = tuple([x.shape[1:] for x in inputs])
+        if shapes not in self.programs:
+            traced = program_of(self.model, inputs)
+            self.programs[shapes] = traced if os.environ.get("SPARKDL_UNPLANNED") == "1" else rewrite(traced)
+        return self.programs[shapes]
 
     def forward(self, inputs: tuple[np.ndarray, ...], run: Run) -> Pass:
         """A forward whose ``backward`` computes no gradient of the inputs."""

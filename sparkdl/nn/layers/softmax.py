@@ -3,6 +3,7 @@
 import numpy as np
 
 from sparkdl.errors import ShapeError
+from sparkdl.nn.kernels import softmax
 from sparkdl.nn.module import Layer
 
 
@@ -16,29 +17,35 @@ class Softmax(Layer):
         self.dim = dim
 
     def _vectors(self, x):
-        """The vectors along ``dim``, one behind the other, so that a sum does not depend on where they lay."""
+        """The vectors along ``dim`` as the rows of a matrix, so that a sum does not depend on where they lay."""
         if not -x.ndim < self.dim < x.ndim:
             raise ShapeError(f"{self!r}: an array of shape {x.shape} has no axis {self.dim} beside the batch.")
-        return np.ascontiguousarray(np.moveaxis(x, self.dim, -1))
+        x = np.ascontiguousarray(x if self.dim in (-1, x.ndim - 1) else np.moveaxis(x, self.dim, -1))
+        return x.reshape(-1, x.shape[-1]) if x.size else x.reshape(0, x.shape[-1])
 
-    def _placed(self, vectors, ctx):
-        placed = np.moveaxis(vectors, -1, self.dim)
-        y = ctx.empty(placed.shape)
-        y[...] = placed
+    def _placed(self, vectors, shape, ctx):
+        """The matrix's rows back in their places."""
+        if self.dim in (-1, len(shape) - 1):
+            return vectors.reshape(shape)
+        axis = self.dim % len(shape)
+        y = ctx.empty(shape)
+        y[...] = np.moveaxis(vectors.reshape(*shape[:axis], *shape[axis + 1 :], shape[axis]), -1, axis)
         return y
 
+    def _run(self, kernel, ctx, *arrays):
+        matrices = [self._vectors(x) for x in arrays]
+        out = np.empty_like(matrices[0])
+        kernel(out, *matrices)
+        return self._placed(out, arrays[0].shape, ctx)
+
     def forward(self, x, ctx):
-        v = self._vectors(x)
-        e = np.exp(v - v.max(-1, keepdims=True, initial=-np.inf))
-        e /= e.sum(-1, keepdims=True)
-        y = self._placed(e, ctx)
+        y = self._run(softmax.softmax, ctx, x)
         ctx.save(y)
         return y
 
     def backward(self, dy, ctx):
         (y,) = ctx.saved
-        y, dy = self._vectors(y), self._vectors(dy)
-        return self._placed(y * (dy - (y * dy).sum(-1, keepdims=True)), ctx)
+        return self._run(softmax.softmax_back, ctx, y, dy)
 
 
 class Softmin(Softmax):
@@ -55,13 +62,10 @@ class LogSoftmax(Softmax):
     """``y[i] = x[i] - log(sum_j exp(x[j]))`` along axis ``dim`` (1, the channels, by default)."""
 
     def forward(self, x, ctx):
-        v = self._vectors(x)
-        v = v - v.max(-1, keepdims=True, initial=-np.inf)
-        y = self._placed(v - np.log(np.exp(v).sum(-1, keepdims=True)), ctx)
+        y = self._run(softmax.log_softmax, ctx, x)
         ctx.save(y)
         return y
 
     def backward(self, dy, ctx):
         (y,) = ctx.saved
-        y, dy = self._vectors(y), self._vectors(dy)
-        return self._placed(dy - np.exp(y) * dy.sum(-1, keepdims=True), ctx)
+        return self._run(softmax.log_softmax_back, ctx, y, dy)
