@@ -17,7 +17,7 @@ import llvmlite.ir as ir
 
 from sparkdl.kernel import isa
 from sparkdl.nn.kernels.block import external
-from sparkdl.nn.kernels.microkernel import I64, PTR, VOID, Loop, Width, load_object
+from sparkdl.nn.kernels.microkernel import I32, I64, PTR, VOID, Loop, Width, declare, load_object
 
 BYTE = ir.IntType(8)
 POOL = ir.FunctionType(VOID, [PTR, I64, I64, PTR, PTR, I64, I64])
@@ -25,13 +25,13 @@ UNPOOL = ir.FunctionType(VOID, [PTR, PTR, PTR, I64, I64, PTR, I64, I64])
 ADD = ir.FunctionType(VOID, [PTR, I64, PTR, I64, I64])
 
 
-def _start(module: ir.Module, w: Width, name: str, kind: ir.FunctionType) -> tuple[ir.IRBuilder, Any]:
+def start(module: ir.Module, w: Width, name: str, kind: ir.FunctionType) -> tuple[ir.IRBuilder, Any]:
     function = ir.Function(module, kind, f"sparkdl_{name}_{w.kind}")
     return ir.IRBuilder(function.append_basic_block("entry")), function.args
 
 
-class _Vectors:
-    """``with _Vectors(b, w, n) as (offset, mask)``: the vectors that cover ``n`` elements."""
+class Vectors:
+    """``with Vectors(b, w, n) as (offset, mask)``: the vectors that cover ``n`` elements."""
 
     def __init__(self, b: ir.IRBuilder, w: Width, n: Any) -> None:
         self.b, self.w, self.n, self.loop = b, w, n, Loop(b, n, step=w.lanes)
@@ -44,62 +44,61 @@ class _Vectors:
         self.loop.__exit__(*error)
 
 
-def _bytes(b: ir.IRBuilder, w: Width, at: Any, mask: Any, value: Any = None) -> Any:
-    """Masked load (or store) of one byte per lane."""
+def load_bytes(b: ir.IRBuilder, w: Width, at: Any, mask: Any) -> Any:
+    """One byte per lane."""
     kind = ir.VectorType(BYTE, w.lanes)
     at = b.bitcast(at, kind.as_pointer())
-    i32 = ir.IntType(32)
-    if value is None:
-        load = ir.FunctionType(kind, [at.type, i32, mask.type, kind])
-        function = _declare(b, f"llvm.masked.load.v{w.lanes}i8.p0", load)
-        return b.call(function, [at, i32(1), mask, ir.Constant(kind, None)])
-    store = ir.FunctionType(VOID, [kind, at.type, i32, mask.type])
-    return b.call(_declare(b, f"llvm.masked.store.v{w.lanes}i8.p0", store), [value, at, i32(1), mask])
+    function = ir.FunctionType(kind, [at.type, I32, mask.type, kind])
+    return b.call(
+        declare(b.module, f"llvm.masked.load.v{w.lanes}i8.p0", function), [at, I32(1), mask, ir.Constant(kind, None)]
+    )
 
 
-def _declare(b: ir.IRBuilder, name: str, kind: ir.FunctionType) -> Any:
-    return b.module.globals.get(name) or ir.Function(b.module, kind, name)
+def store_bytes(b: ir.IRBuilder, w: Width, at: Any, mask: Any, value: Any) -> None:
+    at = b.bitcast(at, value.type.as_pointer())
+    function = ir.FunctionType(VOID, [value.type, at.type, I32, mask.type])
+    b.call(declare(b.module, f"llvm.masked.store.v{w.lanes}i8.p0", function), [value, at, I32(1), mask])
 
 
-def _splat_byte(w: Width, n: int) -> ir.Constant:
+def splat_byte(w: Width, n: int) -> ir.Constant:
     return ir.Constant(ir.VectorType(BYTE, w.lanes), [n] * w.lanes)
 
 
-def _corners(b: ir.IRBuilder, row: Any, column: Any) -> list[Any]:
+def corners(b: ir.IRBuilder, row: Any, column: Any) -> list[Any]:
     return [I64(0), column, row, b.add(row, column)]
 
 
 def _pool(module: ir.Module, w: Width) -> None:
-    b, (x, row, column, y, index, pixels, channels) = _start(module, w, "pool_row", POOL)
-    corners = _corners(b, row, column)
-    with Loop(b, pixels) as p, _Vectors(b, w, channels) as (c, mask):
+    b, (x, row, column, y, index, pixels, channels) = start(module, w, "pool_row", POOL)
+    places = corners(b, row, column)
+    with Loop(b, pixels) as p, Vectors(b, w, channels) as (c, mask):
         here = b.add(b.mul(b.mul(p, I64(2)), column), c)
-        best, which = w.load(b, w.pointer(b, x, here), mask), _splat_byte(w, 0)
+        best, which = w.load(b, w.pointer(b, x, here), mask), splat_byte(w, 0)
         for n in (1, 2, 3):
-            value = w.load(b, w.pointer(b, x, b.add(here, corners[n])), mask)
+            value = w.load(b, w.pointer(b, x, b.add(here, places[n])), mask)
             better = b.or_(b.fcmp_ordered(">", value, best), b.fcmp_unordered("!=", value, value))  # NaN wins
-            best, which = b.select(better, value, best), b.select(better, _splat_byte(w, n), which)
+            best, which = b.select(better, value, best), b.select(better, splat_byte(w, n), which)
         there = b.add(b.mul(p, channels), c)
         w.store(b, best, w.pointer(b, y, there), mask)
-        _bytes(b, w, b.gep(index, [there]), mask, which)
+        store_bytes(b, w, b.gep(index, [there]), mask, which)
     b.ret_void()
 
 
 def _unpool(module: ir.Module, w: Width) -> None:
-    b, (g, index, x, row, column, sums, pixels, channels) = _start(module, w, "unpool_row", UNPOOL)
-    corners = _corners(b, row, column)
+    b, (g, index, x, row, column, sums, pixels, channels) = start(module, w, "unpool_row", UNPOOL)
+    places = corners(b, row, column)
     zero = ir.Constant(w.vector, None)
     total = b.alloca(w.vector)
-    with _Vectors(b, w, channels) as (c, mask):
+    with Vectors(b, w, channels) as (c, mask):
         at_sums = w.pointer(b, sums, c)
         b.store(w.load(b, at_sums, mask), total)
         with Loop(b, pixels) as p:
             there = b.add(b.mul(p, channels), c)
             value = w.load(b, w.pointer(b, g, there), mask)
-            which = _bytes(b, w, b.gep(index, [there]), mask)
+            which = load_bytes(b, w, b.gep(index, [there]), mask)
             here = b.add(b.mul(b.mul(p, I64(2)), column), c)
-            for n, corner in enumerate(corners):
-                own = b.select(b.icmp_signed("==", which, _splat_byte(w, n)), value, zero)
+            for n, corner in enumerate(places):
+                own = b.select(b.icmp_signed("==", which, splat_byte(w, n)), value, zero)
                 w.store(b, own, w.pointer(b, x, b.add(here, corner)), mask)
             b.store(b.fadd(b.load(total), value), total)
         w.store(b, b.load(total), at_sums, mask)
@@ -107,8 +106,8 @@ def _unpool(module: ir.Module, w: Width) -> None:
 
 
 def _add(module: ir.Module, w: Width) -> None:
-    b, (to, step, source, runs, length) = _start(module, w, "add_runs", ADD)
-    with Loop(b, runs) as i, _Vectors(b, w, length) as (c, mask):
+    b, (to, step, source, runs, length) = start(module, w, "add_runs", ADD)
+    with Loop(b, runs) as i, Vectors(b, w, length) as (c, mask):
         at = w.pointer(b, to, b.add(b.mul(i, step), c))
         more = w.load(b, w.pointer(b, source, b.add(b.mul(i, length), c)), mask)
         w.store(b, b.fadd(w.load(b, at, mask), more), at, mask)
