@@ -22,6 +22,8 @@ __getattr__, __dir__, __all__ = attach(
         "rules.lamb": ["LAMB"],
         "rules.lars": ["LARS"],
         "rules.lbfgs": ["LBFGS"],
+        "minimize": ["minimize"],
+        "best": ["BestWeights"],
         "rules.lion": ["Lion"],
         "rules.nadam": ["NAdam"],
         "rules.rmsprop": ["RMSprop"],

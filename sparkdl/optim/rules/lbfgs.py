@@ -16,8 +16,8 @@ Closure = Callable[[np.ndarray], tuple[float, np.ndarray]]
 class LBFGS(UpdateRule):
     """Quasi-Newton steps ``w -= t H g``, where H is built from the last ``history_size`` changes of w and g.
 
-    It evaluates the loss several times a step, on the same (whole) data, so it runs on one machine, by `step`; it is no
-    rule for slices. t is found by a strong Wolfe line search, or is ``lr`` with ``line_search_fn=None``.
+    It evaluates the loss several times a step, on the same (whole) data, so it runs on one machine, by `minimize` (or
+    `step`, for functions of one's own); it is no rule for slices. t is found by a strong Wolfe line search, or is ``lr`` with ``line_search_fn=None``.
 
     Source: Nocedal & Wright (2006), algorithms 7.4 and 7.5; arguments and stopping tests as in PyTorch.
     """
@@ -48,7 +48,7 @@ class LBFGS(UpdateRule):
     def update(self, w, g, state, step, segments):
         raise UnsupportedError(
             "LBFGS evaluates the loss several times a step on the whole data, so it has no step for a slice of the "
-            "weights: minimise on one machine with rule.step(closure, w, state), or take Adam or SGD."
+            "weights: use optim.minimize(model, loss, x, y, rule) on one machine, or train with Adam or SGD."
         )
 
     def step(self, closure: Closure, w: np.ndarray, state: dict[str, Any], lr: float | None = None) -> float:
