@@ -169,6 +169,10 @@ class _Parser:
             inner = spec.config.get(key)
             if isinstance(inner, dict) and "class_name" in inner:
                 spec.children[key] = self.layer(inner, depth + 1)
+        if spec.kind in ("MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention"):
+            for part in ("query_dense", "key_dense", "value_dense", "output_dense"):
+                own = {"use_bias": spec.config.get("use_bias", True)}
+                spec.children[part] = LayerSpec("Projection", part, own, self.version, original="EinsumDense", backend=self.backend)
         if isinstance(spec.config.get("cells"), list):
             for i, inner in enumerate(spec.config["cells"]):
                 spec.children[f"cell{i}"] = self.layer(inner, depth + 1)

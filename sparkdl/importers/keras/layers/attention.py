@@ -1,1 +1,186 @@
-"""attention."""
+"""Attention."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from sparkdl import nn
+from sparkdl.importers.build import Value
+from sparkdl.importers.keras import activations
+from sparkdl.importers.keras.convert import Conversion
+from sparkdl.importers.keras.layers.core import refuse_activation
+from sparkdl.importers.keras.spec import LayerSpec
+from sparkdl.importers.keras.table import converts
+from sparkdl.importers.keras.tensor import Tensor
+
+PARTS = ("query_dense", "key_dense", "value_dense", "output_dense")
+
+
+@converts("Projection", variables=lambda spec: ["kernel", *(["bias"] if spec.get("use_bias", True) else [])], note="inside MultiHeadAttention")
+def projection(c: Conversion) -> Tensor:
+    """A Linear of a kernel whose axes are (in ..., out ...), the first ``inner`` of them in."""
+    inner, shape = c.spec["inner"], tuple(c.spec["shape"])
+    rows, columns = int(np.prod(shape[:inner])), int(np.prod(shape[inner:]))
+
+    def make() -> nn.Linear:
+        bias = c.spec.get("use_bias", True)
+        layer = nn.Linear(rows, columns, bias=bias)
+        layer.weight.value = c.weight(0, shape).reshape(rows, columns).T
+        if bias:
+            layer.bias.value = c.weight(1, shape[inner:], 0.0).reshape(columns)
+        return layer
+
+    return Tensor(c.apply(c.once("linear", make), c.x.plain))
+
+
+def _refuse_axes(spec: LayerSpec) -> str | None:
+    axes = spec.config.get("attention_axes")
+    return None if axes in (None, [1], 1) else f"attention_axes {axes}"
+
+
+@converts("MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention", refuse=_refuse_axes,
+          note="masks, use_causal_mask, return_attention_scores; attention over axis 1")  # fmt: skip
+def multi_head(c: Conversion) -> Any:
+    grouped = c.spec.kind != "MultiHeadAttention"
+    tensors = _arguments(c, ("query", "value", "key"))
+    query, value = tensors["query"], tensors["value"]
+    key = tensors.get("key") or value
+    heads = c.number("num_query_heads" if grouped else "num_heads", most=1 << 16)
+    groups = c.number("num_key_value_heads", most=1 << 16) if grouped else heads
+    width = c.number("head_dim" if grouped else "key_dim")
+    deep = width if grouped or not c.spec.get("value_dim") else c.number("value_dim")
+    out = c.spec.get("output_shape") or query.size(-1)
+    out = out[0] if isinstance(out, list) and len(out) == 1 else out
+    if not isinstance(out, int) or heads % groups:
+        raise c.fail(f"output_shape is {out!r}, with {heads} heads in {groups} groups")
+    shapes = {
+        "query_dense": (1, (query.size(-1), heads, width)), "key_dense": (1, (key.size(-1), groups, width)),
+        "value_dense": (1, (value.size(-1), groups, deep)), "output_dense": (2, (heads, deep, out)),
+    }  # fmt: skip
+
+    def part(name: str, x: Value) -> Value:
+        spec = c.spec.children[name]
+        spec.config["inner"], spec.config["shape"] = shapes[name]
+        return c.net.call(spec, [Tensor(x)], {}, f"{c.name}/{name}")[0].plain
+
+    def split(x: Value, n: int, size: int, name: str) -> Value:
+        x = c.apply(nn.Reshape((-1, n, size)), x, suffix=f"{name}_heads")
+        x = c.apply(nn.Permute((2, 1, 3)), x, suffix=f"{name}_turn")
+        return x if n == heads else c.apply(nn.Repeat(1, heads // n), x, suffix=f"{name}_groups")
+
+    q = split(part("query_dense", query.plain), heads, width, "query")
+    k = split(part("key_dense", key.plain), groups, width, "key")
+    v = split(part("value_dense", value.plain), groups, deep, "value")
+    q = c.apply(nn.MulConstant(1 / sqrt(width)), q, suffix="scale")
+    scores = c.apply(nn.MatMul(transpose_b=True), q, k, suffix="scores")
+    scores = _masked(c, scores, query, key if tensors.get("key") else value, tensors.get("attention_mask"))
+    weights = c.apply(nn.Softmax(3), scores, suffix="softmax")
+    y = c.apply(nn.Permute((2, 1, 3)), c.apply(nn.MatMul(), weights, v, suffix="mix"), suffix="turn")
+    y = part("output_dense", c.apply(nn.Reshape((-1, heads * deep)), y, suffix="join"))
+    made = Tensor(y, mask=query.mask)
+    return [made, Tensor(weights)] if c.kwargs.get("return_attention_scores") else made
+
+
+def _arguments(c: Conversion, names: tuple[str, ...]) -> dict[str, Tensor]:
+    """Tensors of a call by name, whether they were given by position or by keyword."""
+    given = [a for a in c.args if isinstance(a, Tensor)] or list(c.inputs)
+    found = dict(zip(names, given, strict=False))
+    found.update({k: v for k, v in c.kwargs.items() if isinstance(v, Tensor)})
+    for name in names[:2]:
+        if name not in found:
+            raise c.fail(f"its call names no {name}")
+    return found
+
+
+def _masked(c: Conversion, scores: Value, query: Tensor, key: Tensor, given: Tensor | None) -> Value:
+    causal = bool(c.kwargs.get("use_causal_mask", False) or c.spec.get("causal", False))
+    masks = []
+    if key.mask is not None:
+        masks.append(key.mask)
+    if given is not None:
+        masks.append(given.plain)
+    if not masks and not causal:
+        return scores
+    return c.apply(nn.MaskScores(causal), scores, *masks, suffix="mask")
+
+
+@converts("Attention", "AdditiveAttention", refuse=lambda spec: None if spec.get("score_mode", "dot") == "dot" else "score_mode 'concat'",
+          variables=lambda spec: ["scale"] if spec.get("use_scale", spec.kind == "AdditiveAttention") else [],
+          note="dot and additive scores; masks and causality")  # fmt: skip
+def attention(c: Conversion) -> Any:
+    inputs = c.inputs
+    if len(inputs) not in (2, 3):
+        raise c.fail(f"it has {len(inputs)} inputs")
+    query, value = inputs[:2]
+    key = inputs[2] if len(inputs) == 3 else value
+    scaled = bool(c.spec.get("use_scale", c.spec.kind == "AdditiveAttention"))
+    if c.spec.kind == "Attention":
+        scores = c.apply(nn.MatMul(transpose_b=True), query.plain, key.plain, suffix="scores")
+        if scaled:
+            scores = c.apply(c.once("scale", lambda: _scale(c, ())), scores, suffix="scale")
+    else:
+        size = query.size(-1)
+        q = c.apply(nn.Unsqueeze(2), query.plain, suffix="query")
+        k = c.apply(nn.Unsqueeze(1), key.plain, suffix="key")
+        scores = c.apply(nn.Tanh(), c.apply(nn.Add(), q, k, suffix="sum"), suffix="tanh")
+        if scaled:
+            scores = c.apply(c.once("scale", lambda: _scale(c, (size,))), scores, suffix="scale")
+        scores = c.apply(nn.ReduceSum((3,)), scores, suffix="scores")
+    scores = _masked(c, scores, query, key if len(inputs) == 3 else value, None)
+    weights = c.apply(nn.Softmax(2), scores, suffix="softmax")
+    y = Tensor(c.apply(nn.MatMul(), weights, value.plain), mask=query.mask)
+    return [y, Tensor(weights)] if c.kwargs.get("return_attention_scores") else y
+
+
+def _scale(c: Conversion, shape: tuple[int, ...]) -> nn.Layer:
+    layer = nn.ScaleShift(shape, -1 if shape else 1, shift=False)
+    layer.weight.value = c.weight(0, shape, 1.0)
+    return layer
+
+
+def _einsum_variables(spec: LayerSpec) -> list[str]:
+    return ["kernel", *(["bias"] if spec.config.get("bias_axes") else [])]
+
+
+@converts("EinsumDense", variables=_einsum_variables, refuse=refuse_activation, note="equations that keep the batch in front")
+def einsum_dense(c: Conversion) -> Tensor:
+    x, equation = c.x, str(c.spec.get("equation", "")).replace(" ", "")
+    if equation.count(",") != 1 or equation.count("->") != 1:
+        raise c.fail(f"its equation is {equation!r}")
+    read, written = equation.split("->")
+    ours, kernel = read.split(",")
+    if "..." in ours:
+        spare = [ch for ch in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if ch not in equation]
+        dots = "".join(spare[: x.ndim - len(ours.replace("...", ""))])
+        ours, written = ours.replace("...", dots), written.replace("...", dots)
+    if len(ours) != x.ndim or not written or written[0] != ours[0] or ours[0] in kernel or len(set(ours)) != len(ours):
+        raise c.refuse(f"equation {equation!r} does not keep the batch in front")
+    sizes = {ch: x.size(i) for i, ch in enumerate(ours) if i and ch in kernel}
+    given = c.spec.get("output_shape", [])
+    given = [given] if isinstance(given, int) else list(given)
+    for ch, n in zip(written[len(written) - len(given) :], given, strict=True):
+        if n is not None and ch in kernel:
+            if sizes.setdefault(ch, n) != n:
+                raise c.fail(f"axis {ch!r} has sizes {sizes[ch]} and {n}")
+    shape = tuple(sizes[ch] for ch in kernel)
+    axes = str(c.spec.config.get("bias_axes") or "")
+    bias = tuple(sizes[ch] if ch in axes else 1 for ch in written[min((written.index(ch) for ch in axes), default=0) :])
+
+    def make() -> nn.Layer:
+        layer = nn.Einsum(f"{ours},{kernel}->{written}", shape)
+        layer.weight.value = c.weight(0, shape)
+        return layer
+
+    y = c.apply(c.once("einsum", make), x.plain)
+    if axes:
+
+        def shift() -> nn.Layer:
+            layer = nn.ScaleShift(bias, y.ndim - len(bias), scale=False)
+            layer.bias.value = c.weight(1, bias, 0.0)
+            return layer
+
+        y = c.apply(c.once("bias", shift), y, suffix="bias")
+    return activations.apply(c, c.spec.config.get("activation"), Tensor(y, mask=x.mask), "activation")

@@ -8,14 +8,19 @@ import numpy as np
 
 from sparkdl import nn
 from sparkdl.importers.build import Value
+from sparkdl.importers.keras import activations
 from sparkdl.importers.keras.activations import name_of
 from sparkdl.importers.keras.convert import Conversion
+from sparkdl.importers.keras.layers.conv import padded, rank_of
+from sparkdl.importers.keras.layers.core import with_bias
+from sparkdl.importers.keras.layers.old import cudnn_weights
 from sparkdl.importers.keras.spec import LayerSpec
 from sparkdl.importers.keras.table import converts
 from sparkdl.importers.keras.tensor import Tensor
 from sparkdl.nn.kernels.recurrent import ACTIVATIONS
 
 CELLS = {"LSTMCell": "LSTM", "GRUCell": "GRU", "SimpleRNNCell": "SimpleRNN"}
+_CUDNN = {"CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU"}
 GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
 _DEFAULTS = {"activation": "tanh", "recurrent_activation": "sigmoid"}
 
@@ -39,6 +44,8 @@ def activation_of(spec: LayerSpec, key: str) -> str:
 
 
 def refuse(spec: LayerSpec) -> str | None:
+    if spec.kind in _CUDNN:
+        return None
     for key in _DEFAULTS if spec.kind not in ("SimpleRNN", "SimpleRNNCell") else ("activation",):
         if activation_of(spec, key) not in ACTIVATIONS:
             return f"{key} {activation_of(spec, key)!r}; recurrent layers have {', '.join(ACTIVATIONS)}"
@@ -47,7 +54,7 @@ def refuse(spec: LayerSpec) -> str | None:
 
 def scan(c: Conversion, x: Tensor, states: list[Value], **options: Any) -> tuple[Any, ...]:
     """The outputs of a recurrent layer in one direction: the sequence or last step, then the states if wanted."""
-    kind = CELLS.get(c.spec.kind, c.spec.kind)
+    kind = {**CELLS, **_CUDNN}.get(c.spec.kind, c.spec.kind)
     units, size = c.number("units"), x.size(-1)
     key = f"scan{sorted(options.items())}{x.mask is not None}"
 
@@ -66,6 +73,8 @@ def scan(c: Conversion, x: Tensor, states: list[Value], **options: Any) -> tuple
 
 
 def _new(c: Conversion, kind: str, units: int, size: int, options: dict[str, Any]) -> nn.Layer:
+    if c.spec.kind in _CUDNN:
+        return getattr(nn, kind)(size, units, **options)
     activation = activation_of(c.spec, "activation")
     if kind == "SimpleRNN":
         return nn.RNN(size, units, nonlinearity=activation, **options)
@@ -77,8 +86,12 @@ def _new(c: Conversion, kind: str, units: int, size: int, options: dict[str, Any
 
 def _load(c: Conversion, layer: Any, kind: str, units: int, size: int) -> None:
     gates = GATES[kind]
+    if c.spec.kind in _CUDNN and c.weights is not None and "plain" not in c.spec.made:
+        shapes = ((size, gates * units), (units, gates * units), (2 * gates * units,))
+        c.spec.made["arrays"] = cudnn_weights(kind, units, [c.weight(i, shape) for i, shape in enumerate(shapes)])
+        c.spec.made["plain"] = True
     kernel, recurrent = c.weight(0, (size, gates * units)), c.weight(1, (units, gates * units))
-    twice = kind == "GRU" and bool(c.spec.get("reset_after", False))
+    twice = kind == "GRU" and (bool(c.spec.get("reset_after", False)) or c.spec.kind in _CUDNN)
     bias = c.weight(2, (2, gates * units) if twice else (gates * units,), 0.0) if c.spec.get("use_bias", True) else None
     order = _gate_order(kind, units)
     layer.weight_ih_l0.value = kernel.T[order]
@@ -112,7 +125,7 @@ def initial_states(c: Conversion, count: int) -> list[Value]:
 def recurrent(c: Conversion) -> list[Tensor]:
     if c.spec.get("time_major", False):
         raise c.refuse("time_major puts time before the batch")
-    carried = 2 if c.spec.kind == "LSTM" else 1
+    carried = 2 if c.spec.kind.endswith("LSTM") else 1
     sequences, returns_state = bool(c.spec.get("return_sequences", False)), bool(c.spec.get("return_state", False))
     x = c.x
     made = scan(
@@ -132,3 +145,124 @@ def dropped(c: Conversion, x: Tensor) -> Tensor:
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 1:
         return x
     return Tensor(moved=c.apply(nn.Dropout1d(float(rate)), x.moved, suffix="dropout"), mask=x.mask)
+
+
+# -- cells and convolutions over time ----------------------------------------------------------------------------------
+@converts(*CELLS, variables=_variables, refuse=refuse, note="inside RNN and StackedRNNCells")
+def cell(c: Conversion) -> Tensor:
+    raise c.refuse("a cell stands inside RNN")
+
+
+@converts("StackedRNNCells", note="inside RNN")
+def stacked(c: Conversion) -> Tensor:
+    raise c.refuse("cells stand inside RNN")
+
+
+def _cells(spec: LayerSpec) -> list[LayerSpec]:
+    inner = spec.children.get("cell")
+    if inner is None:
+        return [each for key, each in spec.children.items() if key.startswith("cell")]
+    return _cells(inner) if inner.kind == "StackedRNNCells" else [inner]
+
+
+def _refuse_cells(spec: LayerSpec) -> str | None:
+    cells = _cells(spec)
+    if not cells or any(each.kind not in CELLS for each in cells):
+        return f"cells {[each.kind for each in cells]}; LSTMCell, GRUCell and SimpleRNNCell are known"
+    return "initial states of stacked cells" if len(cells) > 1 and spec.get("stateful", False) else None
+
+
+@converts("RNN", refuse=_refuse_cells, note="of LSTMCell, GRUCell, SimpleRNNCell, also stacked")
+def rnn(c: Conversion) -> list[Tensor]:
+    cells, x = _cells(c.spec), c.x
+    sequences, returns_state = bool(c.spec.get("return_sequences", False)), bool(c.spec.get("return_state", False))
+    back, finals, y = bool(c.spec.get("go_backwards", False)), [], x
+    for i, spec in enumerate(cells):
+        inner = Conversion(spec, [y], {}, f"{c.name}/{spec.name}{i}", c.net)
+        last = i == len(cells) - 1
+        states = initial_states(c, 2 if spec.kind == "LSTMCell" else 1) if len(cells) == 1 else []
+        made = scan(
+            inner, dropped(inner, y), states, return_sequences=sequences or not last, return_state=returns_state,
+            go_backwards=back and i == 0, zero_output_for_mask=bool(c.spec.get("zero_output_for_mask", False)),
+        )  # fmt: skip
+        units = inner.number("units")
+        finals += [Tensor(inner.apply(nn.Reshape((units,)), s, suffix=f"final{k}")) for k, s in enumerate(made[1:])]
+        mask = x.mask
+        if back and i == 0 and mask is not None and not last:
+            mask = c.apply(nn.Reverse(1), mask, suffix="mask")
+        y = Tensor(made[0], mask=mask)
+    return [Tensor(y.plain, mask=x.mask if sequences else None), *finals]
+
+
+def _conv_refuse(spec: LayerSpec) -> str | None:
+    return activations.refuse(spec.config.get("activation")) or activations.refuse(spec.config.get("recurrent_activation"))
+
+
+@converts("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", variables=with_bias("kernel", "recurrent_kernel"), refuse=_conv_refuse,
+          note="a known number of steps; written out step by step")  # fmt: skip
+def conv_lstm(c: Conversion) -> list[Tensor]:
+    rank, filters, x = rank_of(c.spec), c.number("filters"), c.x
+    if x.mask is not None:
+        raise c.refuse("a mask")
+    kernel, stride, dilation = c.sizes("kernel_size", rank), c.sizes("strides", rank, 1), c.sizes("dilation_rate", rank, 1)
+    steps, first = x.size(1), c.spec.channels_first
+    size = x.size(2 if first else -1)
+    if not 1 <= steps <= 512:
+        raise c.refuse(f"{steps} steps; up to 512 are written out")
+    order = None if first else (1, rank + 2, *range(2, rank + 2))
+    value = x.plain if order is None else c.apply(nn.Permute(order), x.plain, suffix="turn")
+    slices = c.apply(nn.Split((1,) * steps, 1), value, suffix="steps")
+    slices = slices if isinstance(slices, tuple) else (slices,)
+    slices = [c.apply(nn.Reshape(s.sizes()[1:]), s, suffix=f"step{i}") for i, s in enumerate(slices)]
+    if c.spec.get("go_backwards", False):
+        slices = slices[::-1]
+    entered = [_padded_step(c, s, kernel, stride, dilation, i) for i, s in enumerate(slices)]
+    padding = entered[0][1]
+
+    def make(index: int, channels_: int, pad: Any, steps_: Any, apart: Any, biased: bool) -> nn.Layer:
+        weight = c.weight(index, (*kernel, channels_, 4 * filters))
+        layer = getattr(nn, f"Conv{rank}d")(channels_, 4 * filters, kernel, stride=steps_, padding=pad, dilation=apart, bias=biased)
+        layer.weight.value = weight.transpose(rank + 1, rank, *range(rank))
+        if biased:
+            layer.bias.value = c.weight(2, (4 * filters,), 0.0)
+        return layer
+
+    outer = c.once("input", lambda: make(0, size, padding, stride, dilation, bool(c.spec.get("use_bias", True))))
+    ones = (1,) * rank
+    inner = c.once("recurrent", lambda: make(1, filters, 0, ones, ones, False))
+    gate = c.spec.config.get("recurrent_activation", "hard_sigmoid")
+
+    def act(value: Any, x_: Value, suffix: str) -> Value:
+        return activations.apply(c, value, Tensor(x_), suffix).plain
+
+    h = state = None
+    outputs = []
+    for t, (each, _) in enumerate(entered):
+        z = c.apply(outer, each, suffix=f"{t}/input")
+        if h is not None:
+            around = c.apply(nn.SamePad(kernel, ones), h, suffix=f"{t}/pad")
+            z = c.apply(nn.Add(), z, c.apply(inner, around, suffix=f"{t}/recurrent"), suffix=f"{t}/sum")
+        i, f, g, o = c.apply(nn.Split((filters,) * 4, 1), z, suffix=f"{t}/gates")
+        new = c.apply(nn.Mul(), act(gate, i, f"{t}/i"), act(c.spec.config.get("activation", "tanh"), g, f"{t}/g"), suffix=f"{t}/new")
+        if state is not None:
+            new = c.apply(nn.Add(), c.apply(nn.Mul(), act(gate, f, f"{t}/f"), state, suffix=f"{t}/old"), new, suffix=f"{t}/c")
+        state = new
+        h = c.apply(nn.Mul(), act(gate, o, f"{t}/o"), act(c.spec.config.get("activation", "tanh"), state, f"{t}/tanh"), suffix=f"{t}/h")
+        outputs.append(h)
+    assert h is not None and state is not None
+    finals = [Tensor(h), Tensor(state)] if first else [Tensor(moved=h), Tensor(moved=state)]
+    if not c.spec.get("return_sequences", False):
+        y = finals[0]
+    else:
+        stacked_ = c.apply(nn.Stack(1), *outputs)
+        y = Tensor(stacked_ if first else c.apply(nn.Permute((1, *range(3, rank + 3), 2)), stacked_, suffix="back"))
+    return [y, *finals] if c.spec.get("return_state", False) else [y]
+
+
+def _padded_step(c: Conversion, x: Value, kernel: Any, stride: Any, dilation: Any, step: int) -> tuple[Value, Any]:
+    name = c.name
+    c.name = f"{name}/{step}"
+    try:
+        return padded(c, x, kernel, stride, dilation)
+    finally:
+        c.name = name

@@ -1,0 +1,60 @@
+"""Numbers as bins, and class numbers as vectors."""
+
+import numpy as np
+
+from sparkdl.errors import DataError, ShapeError
+from sparkdl.nn.module import Layer
+
+
+class Bins(Layer):
+    """The number of boundaries at or below each value: 0 below the first, as floats. No gradient.
+
+    Source: Keras's Discretization.
+    """
+
+    def __init__(self, boundaries: tuple[float, ...]) -> None:
+        super().__init__()
+        self.boundaries = tuple(boundaries)
+        if any(not a < b for a, b in zip(self.boundaries, self.boundaries[1:], strict=False)):
+            raise ShapeError(f"Bins: boundaries must rise, got {boundaries}.")
+
+    def forward(self, x, ctx):
+        return np.digitize(x, np.asarray(self.boundaries, x.dtype)).astype(ctx.dtype)
+
+    def backward(self, dy, ctx):
+        return None
+
+
+class CountCategories(Layer):
+    """Vectors of ``count`` numbers for class numbers: ``one_hot`` per value, or per row ``multi_hot`` (1 where it occurs)
+    or ``count`` (how often). No gradient.
+
+    Shapes
+    ------
+    input   (batch, *) whole numbers below ``count``
+    output  (batch, *, count) for ``one_hot`` (a last axis of size 1 goes), else (batch, ..., count) without the last axis
+
+    Source: Keras's CategoryEncoding.
+    """
+
+    def __init__(self, count: int, mode: str = "multi_hot") -> None:
+        super().__init__()
+        self.count, self.mode = count, mode
+
+    def forward(self, x, ctx):
+        ids = x.astype(np.int64)
+        if ids.size and not (0 <= ids.min() and ids.max() < self.count):
+            raise DataError(f"{self!r}: class numbers run from 0 to {self.count - 1}, got {ids.min()} to {ids.max()}.")
+        if self.mode == "one_hot" and ids.ndim > 1 and ids.shape[-1] == 1:
+            ids = ids[..., 0]
+        if self.mode == "one_hot":
+            return (ids[..., None] == np.arange(self.count)).astype(ctx.dtype)
+        ids = ids[:, None] if ids.ndim == 1 else ids
+        y = np.zeros((*ids.shape[:-1], self.count), ctx.dtype)
+        for i in range(ids.shape[-1]):
+            hit = ids[..., i : i + 1]
+            np.put_along_axis(y, hit, np.take_along_axis(y, hit, -1) + 1 if self.mode == "count" else 1, -1)
+        return y
+
+    def backward(self, dy, ctx):
+        return None
