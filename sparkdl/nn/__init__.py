@@ -114,6 +114,7 @@ __getattr__, __dir__, __all__ = attach(
         "layers.mask_scores": ["MaskScores"],
         "layers.einsum": ["Einsum"],
         "layers.categories": ["Bins", "CountCategories"],
+        "layers.sparse_activations": ["Squareplus", "SparsePlus", "Sparsemax"],
         # losses
         "losses.loss": ["Loss"],
         "losses.bce": ["BCELoss", "BCEWithLogitsLoss"],

@@ -36,6 +36,74 @@ def bag(layer, x, w=None):
     return y
 
 
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def same_convolution(x, w, bias=0.0):
+    """``x`` (in, *places) by ``w`` (out, in, *odd kernel), zeros around."""
+    padded = np.pad(x, [(0, 0), *((k // 2, k // 2) for k in w.shape[2:])])
+    y = np.zeros((len(w), *x.shape[1:])) + np.reshape(bias, (-1, *[1] * (x.ndim - 1)))
+    for k in np.ndindex(w.shape[2:]):
+        window = padded[(slice(None), *(slice(a, a + n) for a, n in zip(k, x.shape[1:], strict=True)))]
+        y += np.tensordot(w[(slice(None), slice(None), *k)], window, axes=1)
+    return y
+
+
+def conv_lstm(layer, x, *states):
+    w = layer.state_dict()
+    peep = w.get("weight_ch", np.zeros((3, layer.hidden_channels)))
+    peep = peep.reshape(3, -1, *[1] * layer.rank)
+    x = x[:, ::-1] if layer.go_backwards else x
+    ys, ends = [], []
+    for n in range(len(x)):
+        zero = np.zeros((layer.hidden_channels, *x.shape[3:]))
+        h, c = (s[n] for s in states) if states else (zero, zero)
+        outputs = []
+        for t in range(x.shape[1]):
+            gates = same_convolution(x[n, t], w["weight_ih"], w.get("bias", 0.0)) + same_convolution(h, w["weight_hh"])
+            i, f, g, o = np.split(gates, 4)
+            new = sigmoid(f + peep[1] * c) * c + sigmoid(i + peep[0] * c) * np.tanh(g)
+            h, c = sigmoid(o + peep[2] * new) * np.tanh(new), new
+            outputs.append(h)
+        ys.append(outputs if layer.return_sequences else h)
+        ends.append((h, c))
+    return [np.array(ys), *(np.array(end) for end in zip(*ends, strict=True))] if layer.return_state else np.array(ys)
+
+
+TREES = np.array(
+    [
+        [[1, 2, -1], [-1, -1, 0], [3, 4, -1], [-1, -1, 2], [-1, -1, 1]],
+        [[-1, -1, 1], [-1, -1, 1], [0, 1, -1], [-1, -1, -1], [-1, -1, -1]],
+        [[-1, -1, 2], [-1, -1, -1], [-1, -1, -1], [-1, -1, -1], [-1, -1, -1]],
+    ]
+)
+
+
+def trees(rng, shape):
+    return np.resize(TREES, shape)
+
+
+def tree_lstm(layer, x, tree):
+    w = layer.state_dict()
+
+    def node(n, k):
+        left, right, word = tree[n, k]
+        if left < 0:
+            c, o = np.split(w["weight_leaf"] @ x[n, word] + w["bias_leaf"], 2)
+            return sigmoid(o) * np.tanh(c), c
+        (hl, cl), (hr, cr) = node(n, left), node(n, right)
+        i, fl, fr, g, o = np.split(w["weight_left"] @ hl + w["weight_right"] @ hr + w["bias"], 5)
+        c = sigmoid(i) * np.tanh(g) + sigmoid(fl) * cl + sigmoid(fr) * cr
+        return sigmoid(o) * np.tanh(c), c
+
+    y = np.zeros((*tree.shape[:2], layer.hidden_size))
+    for n, k in np.ndindex(tree.shape[:2]):
+        if (tree[n, k] >= 0).any():
+            y[n, k] = node(n, k)[0]
+    return y
+
+
 def positive(rng, shape):
     return rng.uniform(0.5, 2, shape)
 
@@ -159,6 +227,31 @@ CASES = {
         lstm,
         inputs=[None, holes],
         bad=BAD[:2],
+    ),
+    "ConvLSTM2d": Case(
+        lambda: nn.ConvLSTM2d(2, 3, 3),
+        (3, 4, 2, 4, 5),
+        conv_lstm,
+        bad=[((2, 3, 4, 4), "takes"), (((2, 3, 2, 4, 4), (2, 3, 4, 4)), "takes two states")],
+        refused=[(lambda: nn.ConvLSTM2d(2, 3, 2), "odd sizes"), (lambda: nn.ConvLSTM2d(0, 3, 3), "channels must be")],
+    ),
+    "ConvLSTM2d peephole": Case(
+        lambda: nn.ConvLSTM2d(
+            2, 3, (1, 3), peephole=True, bias=False, return_sequences=False, return_state=True, go_backwards=True
+        ),
+        ((3, 4, 2, 4, 5), (3, 3, 4, 5), (3, 3, 4, 5)),
+        conv_lstm,
+    ),
+    "ConvLSTM3d": Case(
+        lambda: nn.ConvLSTM3d(1, 2, 3, peephole=True, return_state=True), (2, 3, 1, 3, 2, 3), conv_lstm, tolerance=2e-5
+    ),
+    "BinaryTreeLSTM": Case(
+        lambda: nn.BinaryTreeLSTM(3, 4),
+        ((3, 3, 3), (3, 5, 3)),
+        tree_lstm,
+        inputs=[None, trees],
+        bad=[(((2, 3, 3), (2, 5, 2)), "a tree")],
+        refused=[(lambda: nn.BinaryTreeLSTM(0, 3), "sizes must be")],
     ),
     "GRU": Case(lambda: nn.GRU(**SIZES), (5, 6, 3), gru, bad=BAD),
     "GRU stacked": Case(

@@ -95,3 +95,67 @@ def test_recurrent_layers_train_inside_a_network():
         for p in net.parameters():
             p.data -= 1.0 * p.grad
     assert loss(net(x), target) < 0.2 * first
+
+
+@pytest.mark.parametrize("mode", ["concat", "sum", "mul", "ave", None])
+@pytest.mark.parametrize("sequences", [True, False])
+def test_bidirectional_wrapper_equals_the_layer_of_two_directions(mode, sequences):
+    one = nn.GRU(3, 4, return_sequences=sequences)
+    wrapper = nn.Bidirectional(one, nn.GRU(3, 4, return_sequences=sequences), merge_mode=mode)
+    both = nn.GRU(3, 4, bidirectional=True, merge_mode=mode, return_sequences=sequences)
+    for name, value in wrapper.backward_layer.state_dict().items():
+        getattr(both, name + "_reverse").value = value
+    for name, value in one.state_dict().items():
+        getattr(both, name).value = value
+    x = np.random.default_rng(1).standard_normal((2, 5, 3)).astype(np.float32)
+    for a, b in zip(np.atleast_1d(wrapper(x)), np.atleast_1d(both(x)), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_decoder_reads_its_own_outputs_and_trains():
+    layer = nn.LSTM(3, 3, return_state=True)
+    decoder = nn.RecurrentDecoder(layer, 4)
+    x = np.random.default_rng(1).standard_normal((2, 3)).astype(np.float32)
+    y, *states = layer(x[:, None])
+    for t in range(4):
+        np.testing.assert_array_equal(decoder(x)[:, t], y[:, 0])
+        y, *states = layer(y, *states)
+    nn.gradcheck(decoder.double().train(), x.astype(np.float64))
+    with pytest.raises(ValueError, match="return_state=True"):
+        nn.RecurrentDecoder(nn.LSTM(3, 3), 4)
+
+
+def test_trees_that_are_none_are_refused():
+    layer, x = nn.BinaryTreeLSTM(2, 3), np.zeros((1, 2, 2), np.float32)
+    with pytest.raises(DataError, match="node 0 of sample 0 .*or is its own"):
+        layer(x, np.array([[[0, 1, -1], [-1, -1, 0]]]))
+    with pytest.raises(DataError, match=r"node 1 of sample 0 is \[-1, -1, 2\]"):
+        layer(x, np.array([[[-1, -1, 0], [-1, -1, 2]]]))
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.8])
+def test_a_beam_as_wide_as_the_tree_finds_the_best_sequences(alpha):
+    rng = np.random.default_rng(2)
+    classes, steps, end = 3, 3, 2
+    table = np.log(rng.dirichlet(np.ones(classes), (2, classes, classes)))  # by sample, by the last two classes
+
+    def score(sequences, state):
+        last = sequences[:, -2:] if sequences.shape[1] > 1 else np.repeat(sequences, 2, 1)
+        return table[state["sample"], last[:, 0], last[:, 1]], state
+
+    state = {"sample": np.arange(2)}
+    found, values = nn.beam_search(score, [0, 1], state, beams=20, steps=steps, end=end, alpha=alpha)
+    for sample in range(2):
+        every = {}
+        for tail in np.ndindex((classes,) * steps):
+            length = tail.index(end) + 1 if end in tail else steps
+            sequence, total = [sample, *tail[:length]], 0.0
+            for n in range(1, length + 1):
+                before = sequence[max(0, n - 2) : n]
+                total += table[sample, before[0], before[-1], sequence[n]]
+            every[(*sequence, *[end] * (steps - length))] = total / ((5 + length) / 6) ** alpha
+        wanted = sorted(every.values(), reverse=True)
+        np.testing.assert_allclose(values[sample, : len(wanted)], wanted[:20])
+        assert np.isneginf(values[sample, len(wanted) :]).all()
+        for sequence, value in zip(found[sample], values[sample][: len(wanted)], strict=False):
+            assert every[tuple(sequence)] == pytest.approx(value)
