@@ -18,7 +18,8 @@ class Job:
 
     ``batch_size`` is global; ``end`` says when to stop, ``validate`` when to look at the validation data;
     ``shards`` is V, the number of virtual shards; ``report_every`` is the least time in seconds between two reports;
-    ``snapshot`` says when to keep a snapshot, ``resume`` is the one to go on from.
+    ``snapshot`` says when to keep a snapshot, ``resume`` is the one to go on from; ``transform(inputs, batch)``
+    changes the inputs of every batch.
     """
 
     model: Module
@@ -36,3 +37,4 @@ class Job:
     report_every: float = 0.2
     snapshot: Callable[[Progress], bool] | None = None
     resume: Snapshot | None = None
+    transform: Callable[..., Any] | None = None

@@ -23,7 +23,8 @@ def feed_of(job: Job, data: Any, order_by: Any = None) -> ArrayFeed:
     if not isinstance(data, tuple | list) or not 2 <= len(data) <= 3:
         raise DataError(f"arrays come as (x, y) or (x, y, weight); got {type(data).__name__}.")
     return ArrayFeed(
-        *data, dtype=job.model.dtype, shards=job.shards, order_by=order_by, shuffle=job.shuffle
+        *data, dtype=job.model.dtype, shards=job.shards, order_by=order_by, shuffle=job.shuffle,
+        transform=job.transform,
     )
 
 

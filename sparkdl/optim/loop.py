@@ -19,6 +19,7 @@ import numpy as np
 from sparkdl.blockmanager.store import BlockStore
 from sparkdl.data.feed import Feed, Rows
 from sparkdl.data.order import Batch, EpochPlan, Visits
+from sparkdl.data.prefetch import Prefetch
 from sparkdl.errors import DataError
 from sparkdl.nn.context import Context, Run
 from sparkdl.nn.flat import Flat
@@ -61,6 +62,8 @@ class Loop:
         self.planned = Planned(self.model)
         self.visits = Visits(len(feed))
         self.progress, self.epoch = Progress(), Epoch()
+        self.kept = -1  # iteration of the newest snapshot
+        self.starved = 0.0  # seconds that computing waited for rows
         exchange.bind(member, store, self.flat.weights[: self.flat.trainable], self.flat.segments, job.rule)
         self.flat.move(exchange.weights, exchange.grads)
         self._agree()
@@ -112,12 +115,11 @@ class Loop:
     # -- the run ---------------------------------------------------------------------------------------------------
     def run(self) -> Progress:
         """Trains until the job's end; the weights are in the model then."""
-        kept = -1
         while not self.job.end(self.progress):
             ended = self._go_through_epoch()
             if not ended:
                 break
-        if self.keep is not None and kept != self.progress.iteration:
+        if self.job.snapshot is not None and self.kept != self.progress.iteration:
             self._snapshot()
         history = self.progress.history
         if self.epoch.step:  # stopped in the middle of an epoch: a line for what there was of it
@@ -133,37 +135,40 @@ class Loop:
         if not self.epoch.step:
             self.visits.reset()
         before, began, seconds = self.progress.seconds, time.perf_counter(), self.epoch.seconds
-        reported = began
-        while self.epoch.step < plan.steps:
-            batch = plan.batch(self.epoch.step, self.feed.first, self.feed.last)
-            loss, weight = self._step(batch)
-            now = time.perf_counter()
-            e = self.epoch
-            e.step, e.loss, e.weight, e.samples = e.step + 1, e.loss + loss, e.weight + weight, e.samples + batch.size
-            e.seconds = seconds + now - began
-            ended = e.step == plan.steps
-            self.progress = replace(
-                self.progress,
-                epoch=self.progress.epoch + ended,
-                iteration=self.progress.iteration + 1,
-                epoch_ended=ended,
-                samples=self.progress.samples + batch.size,
-                seconds=before + now - began,
-                loss=loss / weight if weight else math.nan,
-            )
-            if ended:
-                self._close_epoch()
-            elif self.validation is not None and job.validate(self.progress):
-                e.figures = self._validate()
-            if job.snapshot is not None and self.keep is not None and job.snapshot(self.progress):
-                self._snapshot()
-            if ended:
-                return True
-            if now - reported >= job.report_every:
-                reported = now
-                self.report(self.progress, {"steps": plan.steps, "step": e.step})
-            if job.end(self.progress):
-                return False
+        reported, waited = began, 0.0
+        share = (plan.batch(step, self.feed.first, self.feed.last) for step in range(self.epoch.step, plan.steps))
+        with Prefetch(self.feed, share) as ahead:
+            for batch, rows in ahead:
+                self.starved += ahead.waited - waited
+                waited = ahead.waited
+                loss, weight = self._step(batch, rows)
+                now = time.perf_counter()
+                e = self.epoch
+                e.step, e.loss, e.weight, e.samples = e.step + 1, e.loss + loss, e.weight + weight, e.samples + batch.size
+                e.seconds = seconds + now - began
+                ended = e.step == plan.steps
+                self.progress = replace(
+                    self.progress,
+                    epoch=self.progress.epoch + ended,
+                    iteration=self.progress.iteration + 1,
+                    epoch_ended=ended,
+                    samples=self.progress.samples + batch.size,
+                    seconds=before + now - began,
+                    loss=loss / weight if weight else math.nan,
+                )
+                if ended:
+                    self._close_epoch()
+                elif self.validation is not None and job.validate(self.progress):
+                    e.figures = self._validate()
+                if job.snapshot is not None and job.snapshot(self.progress):
+                    self._snapshot()
+                if ended:
+                    return True
+                if now - reported >= job.report_every:
+                    reported = now
+                    self.report(self.progress, {"steps": plan.steps, "step": e.step})
+                if job.end(self.progress):
+                    return False
         return True
 
     def _close_epoch(self) -> None:
@@ -188,9 +193,8 @@ class Loop:
             **e.figures,
         }
 
-    def _step(self, batch: Batch) -> tuple[float, float]:
+    def _step(self, batch: Batch, rows: Rows) -> tuple[float, float]:
         """One update; the summed loss and weight of the global batch."""
-        rows = self.feed.rows(batch)
         self.visits.add(batch)
         header = np.stack(self._gradients(batch, rows), axis=1)
         leaves = {(self.feed.first + i, self.feed.first + i + 1): header[i] for i in range(len(header))}
@@ -230,6 +234,7 @@ class Loop:
 
     def _snapshot(self) -> None:
         """All tasks take part: the rule's state lies with the owners."""
+        self.kept = self.progress.iteration
         arrays = {f"rule/{slot}": vector for slot, vector in self.exchange.state().items()}
         if self.member.rank == 0 and self.keep is not None:
             arrays.update((f"model/{name}", array) for name, array in self.model.state_dict().items())

@@ -84,6 +84,7 @@ class Trainer:
         self.keep, self.monitor, self.monitor_mode = keep, monitor, monitor_mode
         self.history = History([])
         self._columns: dict[str, Any] = {}
+        self._transform: Callable[..., Any] | None = None
 
     def fit(
         self,
@@ -95,6 +96,7 @@ class Trainer:
         order_by: Any = None,
         validation: Any = None,
         metrics: Sequence[Any] = (),
+        transform: Callable[..., Any] | None = None,
         resume: str | os.PathLike[str] | None = None,
     ) -> History:
         """Trains on ``data`` and returns the history; the trained weights are in ``self.model``.
@@ -106,9 +108,12 @@ class Trainer:
         order_by    columns that put the rows in order, in place of a hash of their content
         validation  data of the same kind, looked at whenever ``validate`` fires
         metrics     what to compute on it (default: the mean loss)
+        transform   ``transform(inputs, batch) -> inputs``, applied to every batch (see data.transforms); it draws at
+                    random in training only, by sample and epoch, and stays for ``evaluate``
         resume      folder of checkpoints: go on from the newest intact one, with the same data and settings, to the
                     weights that an uninterrupted run would have; an empty folder starts from the beginning
         """
+        self._transform = transform
         job = self.job(metrics)
         job.resume = None if resume is None else self.checkpoints(resume).newest()
         if is_dataframe(data):
@@ -159,6 +164,7 @@ class Trainer:
             shuffle=self.shuffle,
             clip=self.clip,
             codec=self.codec,
+            transform=self._transform,
             snapshot=None if self.checkpoint is None else self.checkpoint_every,
         )
 

@@ -13,6 +13,7 @@ from sparkdl.errors import ClusterError, DataError
 
 from . import oracle
 
+pytestmark = pytest.mark.usefixtures("by_value")
 PICTURE = Column("x", shape=(1, 8, 8))
 ROWS = 203
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import threading
+import time
 from typing import Any
 
-from sparkdl.blockmanager.bridge.session import drop_everywhere, new_run, open_door, read_notes
+from sparkdl.blockmanager.bridge.session import blocks_of, drop_everywhere, new_run, open_door, read_notes
 from sparkdl.data.frame import prepare
-from sparkdl.errors import ClusterError
+from sparkdl.errors import ClusterError, DataError
 from sparkdl.optim.bar import Bar
 from sparkdl.optim.cluster import failure
 from sparkdl.optim.cluster.slots import choose_tasks, free_slots
@@ -20,6 +21,8 @@ from sparkdl.optim.job import Job
 from sparkdl.optim.progress import Progress
 
 POLL = 0.5  # seconds between two looks at the tasks' notes
+ENDING = 15.0  # seconds that a cancelled job may take to end
+QUIET = 2.5  # seconds without a new block after which no task of a failed stage is alive
 
 
 def fit_frame(job: Job, df: Any, columns: dict[str, Any], validation: Any, tasks: int | None, show: bool) -> History:
@@ -39,6 +42,7 @@ def fit_frame(job: Job, df: Any, columns: dict[str, Any], validation: Any, tasks
         order_by=columns["order_by"],
         shuffle=job.shuffle,
         dtype=job.model.dtype,
+        transformed=job.transform is not None,
         validation=validation,
     )
     run = new_run()
@@ -46,6 +50,8 @@ def fit_frame(job: Job, df: Any, columns: dict[str, Any], validation: Any, tasks
     with Bar(show) as bar:
         watcher = Watcher(spark, run, bar)
         rows = run_stage(spark, frame, task, run, count, watcher)
+        if not rows:  # Spark runs no task over a DataFrame that it knows to be empty
+            raise DataError("there are no rows to train on.")
         history = next(json.loads(row.data) for row in rows if row.kind == "history")
         watcher.show_epochs(Progress(), history)
     job.model.load_state_dict({row.name: array_of(row.data) for row in rows if row.kind == "state"})
@@ -66,7 +72,7 @@ def evaluate_frame(job: Job, df: Any, columns: dict[str, Any], tasks: int | None
     count = choose_tasks(spark, tasks, job.shards, free_slots(spark))
     frame, plan = prepare(
         df, columns["features"], columns["label"], columns["weight"],
-        tasks=count, shards=job.shards, shuffle=True, dtype=job.model.dtype,
+        tasks=count, shards=job.shards, dtype=job.model.dtype, transformed=job.transform is not None,
     )  # fmt: skip
     rows = run_stage(spark, frame, EvaluateTask(job, plan, count), None, count, None)
     states: dict[Any, Any] = {}
@@ -86,29 +92,73 @@ def partitions(df: Any) -> int:
 
 def run_stage(spark: Any, frame: Any, task: Any, run: int | None, count: int, watcher: Watcher | None) -> list[Any]:
     """The rows that the stage's tasks give back. Its job is cancelled and its blocks are gone, however it ends."""
-    tag = f"sparkdl-{new_run()}"
-    spark.addTag(tag)
-    if watcher is not None:
-        watcher.start()
+    stage = Stage(spark, frame, task, barrier=run is not None and count > 1)
     try:
-        return frame.mapInArrow(task, SCHEMA, barrier=run is not None and count > 1).collect()
+        while not stage.done.wait(POLL):
+            if watcher is not None:
+                watcher.look()
+        return stage.result()
     except BaseException as error:
-        found = failure.find(error) if isinstance(error, Exception) else None
+        stage.cancel()
+        if run is not None:
+            drop_after_failure(spark, run)
+        if not isinstance(error, Exception):  # interrupted
+            raise
+        found = failure.find(error)
         if found is not None:
             raise failure.restore(found) from None
-        if not isinstance(error, Exception):  # interrupted: the tasks must not go on
-            spark.interruptTag(tag)
-        elif "SPARK-24819" in str(error) or "more slots than" in str(error):
+        if "SPARK-24819" in str(error) or "more slots than" in str(error):
             raise ClusterError(
                 f"training needs {count} slots at once and they are not there; give tasks= fewer, or wait for other jobs."
             ) from error
         raise
     finally:
-        if watcher is not None:
-            watcher.stop()
-        spark.removeTag(tag)
         if run is not None:
             drop_everywhere(spark, run)
+
+
+def drop_after_failure(spark: Any, run: int) -> None:
+    """Drops a run's blocks until no more come: tasks that Spark ends may put some for up to two seconds."""
+    deadline = quiet_since = time.monotonic()
+    while time.monotonic() < deadline + ENDING and time.monotonic() < quiet_since + QUIET:
+        if blocks_of(spark, run):
+            drop_everywhere(spark, run)
+            quiet_since = time.monotonic()
+        time.sleep(0.2)
+
+
+class Stage:
+    """A job in a thread of its own, so that the main thread can look at its progress and be interrupted."""
+
+    def __init__(self, spark: Any, frame: Any, task: Any, barrier: bool) -> None:
+        self.spark, self.tag = spark, f"sparkdl-{new_run()}"
+        self.done = threading.Event()
+        self._rows: list[Any] | None = None
+        self._error: BaseException | None = None
+        self._work = lambda: frame.mapInArrow(task, SCHEMA, barrier=barrier).collect()
+        threading.Thread(target=self._run, name="sparkdl-stage", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self.spark.addTag(self.tag)  # tags belong to the thread that starts the job
+            self._rows = self._work()
+        except BaseException as error:
+            self._error = error
+        finally:
+            self.done.set()
+
+    def result(self) -> list[Any]:
+        """The job's rows, or the error with which it ended."""
+        if self._error is not None:
+            raise self._error
+        assert self._rows is not None
+        return self._rows
+
+    def cancel(self) -> None:
+        """Ends the job if it still runs."""
+        if not self.done.is_set():
+            self.spark.interruptTag(self.tag)
+            self.done.wait(ENDING)
 
 
 class Watcher:
@@ -116,26 +166,16 @@ class Watcher:
 
     def __init__(self, spark: Any, run: int, bar: Bar) -> None:
         self.spark, self.run, self.bar = spark, run, bar
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="sparkdl-progress", daemon=True)
         self._iteration = 0  # of the last line shown
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._done.set()
-        self._thread.join(10)
-
-    def _watch(self) -> None:
-        while not self._done.wait(POLL):
-            note = read_notes(self.spark, self.run, 1)[0]
-            if note:
-                told, shown, history = json.loads(note)
-                progress = Progress(**{**told, "loss": math.nan if told["loss"] is None else told["loss"]})
-                self.show_epochs(progress, history)
-                if "steps" in shown:
-                    self.bar.update(progress, shown)
+    def look(self) -> None:
+        note = read_notes(self.spark, self.run, 1)[0]
+        if note:
+            told, shown, history = json.loads(note)
+            progress = Progress(**{**told, "loss": math.nan if told["loss"] is None else told["loss"]})
+            self.show_epochs(progress, history)
+            if "steps" in shown:
+                self.bar.update(progress, shown)
 
     def show_epochs(self, progress: Progress, history: list[dict[str, Any]]) -> None:
         """A line for every epoch that has none yet."""

@@ -58,7 +58,7 @@ class TrainTask(Task):
     def run(self, batches: Iterable[Any], rank: int) -> list[tuple[str, str, bytes]]:
         from sparkdl.blockmanager.spark import connect
 
-        feed, validation = self.plan.decode(batches, task=rank, tasks=self.tasks)
+        feed, validation = self.plan.decode(batches, task=rank, tasks=self.tasks, transform=self.job.transform)
         for each in (feed, validation):
             if each is not None:
                 check_feed(self.job.model, self.job.loss, each)
@@ -76,6 +76,7 @@ class TrainTask(Task):
                 "visits": loop.visits.report(),
                 "store": store.stats()._asdict(),
                 "spilled": feed.spilled,
+                "starved": loop.starved,
             }
             rows = [("report", "", json.dumps(facts).encode())]
             if rank == 0:
@@ -93,7 +94,7 @@ class EvaluateTask(Task):
     tasks: int
 
     def run(self, batches: Iterable[Any], rank: int) -> list[tuple[str, str, bytes]]:
-        feed, _ = self.plan.decode(batches, task=rank, tasks=self.tasks)
+        feed, _ = self.plan.decode(batches, task=rank, tasks=self.tasks, transform=self.job.transform)
         return [("states", "", pack(shard_by_shard(self.job.model, feed, self.job.metrics)))]
 
 
