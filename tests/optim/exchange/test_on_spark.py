@@ -82,3 +82,24 @@ def test_a_cached_frame_that_fills_the_storage_memory_takes_nothing_away(cluster
     assert cached
     for weights, _, _ in results:
         assert weights.tobytes() == expected().tobytes()
+
+
+def test_memory_does_not_grow(cluster):
+    def work(store):
+        member = Member(store.rank, 2, SHARDS, store.teams)
+        exchange = AllReduce().bind(member, store, first_weights(ELEMENTS), parts_of(ELEMENTS), Adam())
+        header = np.ones((len(member.subtrees), 2))
+        seen = []
+        for step in range(1, 501):
+            exchange.step(exchange.grads, header, step)
+            if step in (100, 500):
+                exchange.merge(header)  # nobody is ahead: each holds the same blocks
+                with open("/proc/self/statm") as statm:
+                    resident = 4096 * int(statm.read().split()[1])
+                seen.append({"resident": resident, "stored": store.stats().bytes_held, **store.jvm_bytes()})
+        exchange.finish()
+        return seen
+
+    for early, late in as_tasks(cluster, work):
+        for name in early:
+            assert abs(late[name] - early[name]) < 2 << 20, (name, early, late)
