@@ -54,6 +54,7 @@ class Tiles(NamedTuple):
     left: int
     chunk: int  # tiles at a time
     panel: int  # output channels at a time
+    keep: int  # whether the transformed weights of all panels are kept for the next chunk
     parts: int
 
 
@@ -62,7 +63,8 @@ def _tiles(grid: tuple[int, int], batch: int, channels: int, out: int, padding: 
     total = batch * down * across
     parts = max(1, min(num_threads(), total // 16))
     chunk = min(384, 48 * max(1, max(channels, out) // 64), -(-total // parts))
-    return Tiles(down, across, *padding, chunk, min(PANEL4, out), parts)
+    keep = total > parts * chunk
+    return Tiles(down, across, *padding, chunk, min(PANEL4, out), int(keep), parts)
 
 
 @njit
@@ -84,18 +86,15 @@ def _pad(padded, x, n, tiles):
         clear_bytes(at + (tiles.left + inner) * pixel, (columns - tiles.left - inner) * pixel)
 
 
-@njit(parallel=True)
-def _transform_weights(u, w, panel, parts):
-    """``u``: per element of the tile, per panel of output channels, (in, panel); ``w`` (9, in, out)."""
+@njit
+def _transform_weights(u, w, j, wide):
+    """``u`` (36, in, wide) from output channels ``j`` to ``j + wide`` of ``w`` (9, in, out)."""
     channels, out = w.shape[1], w.shape[2]
-    tap = channels * out
-    for part in prange(parts):
-        for c in range(part * channels // parts, (part + 1) * channels // parts):
-            for j in range(0, out, panel):
-                wide = min(panel, out - j)
-                tile_weights(
-                    w, w.ctypes.data + 4 * (c * out + j), 3 * tap, tap, u.ctypes.data + 4 * (j * channels + c * wide), tap, wide
-                )
+    tap, step = channels * out, channels * wide + 16
+    for c in range(channels):
+        tile_weights(
+            w, w.ctypes.data + 4 * (c * out + j), 3 * tap, tap, u.ctypes.data + 4 * c * wide, step, wide
+        )
 
 
 @njit(parallel=True)
@@ -112,7 +111,8 @@ def _turn(to, w, parts):
 
 
 @njit(parallel=True)
-def _convolve(y, x, u, bias, has_bias, tiles, roff, coff, zero):
+def _convolve(y, x, w, bias, has_bias, tiles, roff, coff, zero):
+    """The transformed weights live for one panel of output channels at a time; written whole they would fill the memory."""
     channels, out = x.shape[3], y.shape[3]
     height, width = y.shape[1], y.shape[2]
     each = tiles.down * tiles.across
@@ -122,9 +122,14 @@ def _convolve(y, x, u, bias, has_bias, tiles, roff, coff, zero):
     for part in prange(tiles.parts):
         padded = np.empty((4 * tiles.down + 2) * columns * channels, np.float32)
         v, m = np.empty(36 * step_v, np.float32), np.empty(36 * step_m, np.float32)
+        panels = (out + tiles.panel - 1) // tiles.panel
+        step_u = channels * tiles.panel + 16
+        kept = panels if tiles.keep else 1
+        u = np.empty((kept, 36 * step_u), np.float32)
+        begin, stop = part * total // tiles.parts, (part + 1) * total // tiles.parts
         held = -1
-        for first in range(part * total // tiles.parts, (part + 1) * total // tiles.parts, tiles.chunk):
-            count = min(tiles.chunk, (part + 1) * total // tiles.parts - first)
+        for first in range(begin, stop, tiles.chunk):
+            count = min(tiles.chunk, stop - first)
             for q in range(count):
                 n, r = (first + q) // each, (first + q) % each
                 if n != held:
@@ -135,12 +140,16 @@ def _convolve(y, x, u, bias, has_bias, tiles, roff, coff, zero):
                     x, padded.ctypes.data + 4 * corner, columns * channels, channels,
                     v.ctypes.data + 4 * q * channels, step_v, channels,
                 )  # fmt: skip
-            for e in range(36):
-                for j in range(0, out, tiles.panel):
-                    wide = min(tiles.panel, out - j)
+            for i in range(panels):
+                j = i * tiles.panel
+                wide = min(tiles.panel, out - j)
+                here = u[i % kept]
+                if first == begin or not tiles.keep:
+                    _transform_weights(here, w, j, wide)
+                for e in range(36):
                     block(
                         x, v.ctypes.data + 4 * e * step_v, roff.ctypes.data, 1, zero.ctypes.data, 1, channels,
-                        u.ctypes.data + 4 * (e * channels * out + j * channels), wide, 0,
+                        here.ctypes.data + 4 * e * (channels * wide + 16), wide, 0,
                         m.ctypes.data + 4 * (e * step_m + j), coff.ctypes.data, count, wide, ZERO, 0,
                     )  # fmt: skip
             for q in range(count):
@@ -157,11 +166,10 @@ def _run(y: Any, x: Any, w: Any, bias: Any, padding: tuple[int, int]) -> None:
     """``w`` (9, in, out)."""
     channels, out = w.shape[1:]
     tiles = _tiles(y.shape[1:3], len(x), channels, out, padding)
-    u = np.empty(36 * channels * out, np.float32)
-    _transform_weights(u, w, tiles.panel, max(1, min(num_threads(), channels // 16)))
     has_bias = bias is not None
+    flat = w.reshape(-1)
     _convolve(
-        y, x, u, bias if has_bias else u, has_bias, tiles, steps(tiles.chunk, channels), steps(tiles.chunk, out), steps(1)
+        y, x, w, bias if has_bias else flat, has_bias, tiles, steps(tiles.chunk, channels), steps(tiles.chunk, out), steps(1)
     )
 
 
@@ -177,7 +185,7 @@ def backward_data(dx: Any, dy: Any, w: Any, padding: tuple[int, int]) -> None:
 
 
 _ALL_AT_ONCE = 3 << 20  # bytes of the transformed gradient that a leaf may hold; larger ones go block by block
-_BLOCK = 12  # input channels of such a block
+_BLOCK = 24  # input channels of such a block
 
 
 @njit
@@ -248,7 +256,8 @@ def _block_by_block(dw, v, z, bounds, step_v, step_z, each, parts, roff, coff, z
     channels, out = dw.shape[1], dw.shape[2]
     wide = min(PANEL4, out)
     across = (out + wide - 1) // wide
-    blocks = (channels + _BLOCK - 1) // _BLOCK * across
+    down = (channels + _BLOCK - 1) // _BLOCK
+    blocks = down * across
     leaves = len(bounds) - 1
     levels = 2
     while 1 << (levels - 1) < leaves:
@@ -258,7 +267,7 @@ def _block_by_block(dw, v, z, bounds, step_v, step_z, each, parts, roff, coff, z
         du = np.empty(36 * square, np.float32)
         slots = np.empty((levels, 9 * square), np.float32)
         for i in range(part * blocks // parts, (part + 1) * blocks // parts):
-            c, j = i // across * _BLOCK, i % across * wide
+            c, j = i % down * _BLOCK, i // down * wide  # one panel of z stays while all of v goes by
             height, width = min(_BLOCK, channels - c), min(wide, out - j)
             top = 0
             for leaf in range(leaves):
