@@ -92,12 +92,20 @@ class _Parser:
             if not isinstance(nodes, list):
                 raise FormatError(f"layer {layer.name!r}: inbound_nodes is no list.")
             layer.calls = [self.call(node, layer.name) for node in nodes]
+            self.operation(layer, each)
             layers.append(layer)
         self.unique(layers)
         inputs, outputs = self.refs(config.get("input_layers")), self.refs(config.get("output_layers"))
         if not inputs or not outputs:
             raise FormatError("the model names no inputs or no outputs.")
         return ModelSpec(str(config.get("name") or "model"), layers, inputs, outputs, self.version)
+
+    def operation(self, layer: LayerSpec, data: Any) -> None:
+        """Keras 3's HDF5 files do not tell operators from layers, but an operator's tensors are no list."""
+        if self.version[0] >= 3 and not data.get("module") and not layer.kind.startswith("ops.") and layer.model is None:
+            loose = any(len(call.args) > 1 for call in layer.calls)
+            if loose or layer.kind not in _known_layers():
+                layer.kind = f"ops.{layer.kind}" if f"ops.{layer.kind}" in _known_layers() else layer.kind
 
     def unique(self, layers: list[LayerSpec]) -> None:
         seen: set[str] = set()
@@ -290,3 +298,9 @@ class _Parser:
         if not isinstance(config, dict) or not isinstance(config.get(key), kind):
             raise FormatError(f"the model's config has no {key!r}.")
         return config[key]
+
+
+def _known_layers() -> Any:
+    from sparkdl.importers.keras.table import table
+
+    return table()

@@ -21,7 +21,9 @@ class ScaleShift(Layer):
 
     def __init__(self, shape: tuple[int, ...], dim: int = 1, scale: bool = True, shift: bool = True) -> None:
         super().__init__()
-        self.shape, self.dim, self.scale, self.shift = tuple(int(n) for n in shape), dim, scale, shift
+        self.shape, self.dim, self.scale, self.shift = tuple(int(n) for n in shape) or (1,), dim, scale, shift
+        if not shape:  # one number for all
+            self.dim = -1
         if not (scale or shift):
             raise ShapeError("ScaleShift: neither scale nor shift leaves nothing to do; use nn.Identity.")
         self.weight = Parameter(np.ones(self.shape, np.float32)) if scale else None

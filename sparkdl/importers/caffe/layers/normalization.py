@@ -78,9 +78,9 @@ def scale(c: Conversion) -> Value:
     axis, shape = _learned(c, p)
     weight = c.blob(0, shape, p["filler"] if "filler" in p else _ONE)
     layer = nn.ScaleShift(shape, axis, shift=p["bias_term"])
-    c.set(layer, "weight", 0, weight)
+    c.set(layer, "weight", 0, weight.reshape(layer.weight.shape))
     if p["bias_term"]:
-        c.set(layer, "bias", 1, c.blob(1, shape, p["bias_filler"]))
+        c.set(layer, "bias", 1, c.blob(1, shape, p["bias_filler"]).reshape(layer.bias.shape))
     return c.apply(layer, c.inputs[0])
 
 
@@ -93,7 +93,7 @@ def bias(c: Conversion) -> Value:
     axis, shape = _learned(c, p)
     values = c.blob(0, shape, p["filler"])
     layer = nn.ScaleShift(shape, axis, scale=False)
-    c.set(layer, "bias", 0, values)
+    c.set(layer, "bias", 0, values.reshape(layer.bias.shape))
     return c.apply(layer, c.inputs[0])
 
 
@@ -139,6 +139,6 @@ def normalize(c: Conversion) -> Value:
     dims = tuple(range(1, x.ndim)) if p["across_spatial"] else (1,)
     y = c.apply(nn.L2Normalize(dims, eps=p["eps"], added=True), x, suffix="norm")
     layer = nn.ScaleShift(shape, 1, shift=False)
-    c.set(layer, "weight", 0, scale_)
+    c.set(layer, "weight", 0, scale_.reshape(layer.weight.shape))
     within(f"layer {c.name!r}: channels", channels, 1 << 24)
     return c.apply(layer, y)

@@ -137,7 +137,7 @@ def attention(c: Conversion) -> Any:
 
 def _scale(c: Conversion, shape: tuple[int, ...]) -> nn.Layer:
     layer = nn.ScaleShift(shape, -1 if shape else 1, shift=False)
-    layer.weight.value = c.weight(0, shape, 1.0)
+    layer.weight.value = c.weight(0, shape, 1.0).reshape(layer.weight.shape)
     return layer
 
 

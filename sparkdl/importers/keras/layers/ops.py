@@ -50,7 +50,7 @@ class _Call:
     def __init__(self, c: Conversion, names: tuple[str, ...]) -> None:
         self.values = dict(zip(names, c.args, strict=False))
         aliases = {"y": "x2", "b": "x2", "a": "x1", "x": "x1", "input": "x1", "inputs": "x1", "features": "x1", "logits": "x1",
-                   "input_tensor": "x1", "tensor": "x1", "values": "xs", "dim": "axis", "perm": "axes", "newshape": "shape",
+                   "input_tensor": "x1", "tensor": "x1", "values": "xs", "dim": "axis", "perm": "axes", "newshape": "shape", "target_shape": "shape",
                    "keepdim": "keepdims", "tensors": "xs", "arrays": "xs"}  # fmt: skip
         config = {k: v for k, v in c.spec.config.items() if k not in ("name", "trainable", "dtype", "function", "module", "data_format")}
         for key, value in [*config.items(), *c.kwargs.items()]:
@@ -126,7 +126,9 @@ def _reduce(c: Conversion, kind: str) -> Tensor:
 def _shape(c: Conversion, kind: str) -> Tensor:
     if kind == "Reshape":
         call = _Call(c, ("x1", "shape"))
-        shape = call["shape"] or []
+        shape = call["shape"]
+        if not isinstance(shape, list) or not shape or any(isinstance(n, Tensor) for n in shape):
+            raise c.refuse(f"a shape {str(shape)[:60]!r}")
         return Tensor(c.apply(nn.Reshape(tuple(-1 if n is None else int(n) for n in shape[1:])), call.tensor(c).plain))
     if kind == "Transpose":
         call = _Call(c, ("x1", "axes"))

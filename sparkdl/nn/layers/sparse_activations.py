@@ -1,0 +1,77 @@
+"""Smooth and sparse relatives of ReLU and softmax."""
+
+import numpy as np
+
+from sparkdl.kernel import elementwise, njit
+from sparkdl.nn.layers.elementwise import Elementwise
+from sparkdl.nn.module import Layer
+
+_HALF, _ONE, _FOUR = np.float32(0.5), np.float32(1), np.float32(4)
+
+
+@njit(inline="always")
+def _squareplus(x, b):
+    return _HALF * (x + np.sqrt(x * x + b))
+
+
+@njit(inline="always")
+def _squareplus_slope(x, dy, b):
+    return dy * _HALF * (_ONE + x / np.sqrt(x * x + b))
+
+
+class Squareplus(Elementwise):
+    """``y = (x + sqrt(x ** 2 + b)) / 2``.  Source: Barron (2021), equation 1."""
+
+    value, slope, numbers = elementwise(_squareplus), elementwise(_squareplus_slope), ("b",)
+
+    def __init__(self, b: float = 4.0) -> None:
+        super().__init__()
+        self.b = b
+
+
+@njit(inline="always")
+def _sparse_plus(x):
+    return x if x >= _ONE else (x + _ONE) * (x + _ONE) / _FOUR if x > -_ONE else x - x
+
+
+@njit(inline="always")
+def _sparse_plus_slope(x, dy):
+    return dy if x >= _ONE else dy * (x + _ONE) * _HALF if x > -_ONE else dy - dy
+
+
+class SparsePlus(Elementwise):
+    """``y = 0`` for x <= -1, ``x`` for x >= 1, ``(x + 1) ** 2 / 4`` between.  Source: Keras's sparse_plus."""
+
+    value, slope = elementwise(_sparse_plus), elementwise(_sparse_plus_slope)
+
+
+class Sparsemax(Layer):
+    """The point of the probability simplex that lies nearest to ``x`` along axis ``dim``; small values become 0.
+
+    Shapes
+    ------
+    input   (batch, *)
+    output  the same; sums along ``dim`` are 1
+
+    Source: Martins & Astudillo (2016), algorithm 1 and proposition 2.
+    """
+
+    def __init__(self, dim: int = 1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x, ctx):
+        falling = -np.sort(-x, axis=self.dim)
+        ranks = np.arange(1, x.shape[self.dim] + 1, dtype=x.dtype)
+        ranks = ranks.reshape([-1 if i == self.dim % x.ndim else 1 for i in range(x.ndim)])
+        sums = np.cumsum(falling, axis=self.dim)
+        support = (1 + ranks * falling > sums).sum(axis=self.dim, keepdims=True)
+        threshold = (np.take_along_axis(sums, np.maximum(support - 1, 0), self.dim) - 1) / np.maximum(support, 1)
+        y = np.maximum(x - threshold.astype(x.dtype), 0)
+        ctx.save(y > 0)
+        return y
+
+    def backward(self, dy, ctx):
+        (kept,) = ctx.saved
+        mean = (dy * kept).sum(axis=self.dim, keepdims=True) / np.maximum(kept.sum(axis=self.dim, keepdims=True), 1)
+        return (dy - mean.astype(dy.dtype)) * kept
