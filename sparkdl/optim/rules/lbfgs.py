@@ -17,7 +17,8 @@ class LBFGS(UpdateRule):
     """Quasi-Newton steps ``w -= t H g``, where H is built from the last ``history_size`` changes of w and g.
 
     It evaluates the loss several times a step, on the same (whole) data, so it runs on one machine, by `minimize` (or
-    `step`, for functions of one's own); it is no rule for slices. t is found by a strong Wolfe line search, or is ``lr`` with ``line_search_fn=None``.
+    by `step`, for functions of one's own); it is no rule for slices. t is found by a strong Wolfe line search, or is
+    ``lr`` with ``line_search_fn=None``.
 
     Source: Nocedal & Wright (2006), algorithms 7.4 and 7.5; arguments and stopping tests as in PyTorch.
     """
