@@ -1,5 +1,6 @@
 package org.sparkdl.bridge;
 
+import io.netty.buffer.ByteBuf;
 import java.nio.ByteBuffer;
 import java.util.HashMap;
 import java.util.Map;
@@ -118,7 +119,7 @@ final class Pull {
       if (data == null) {
         throw new Failure(Failure.LOST, target.field, source, "it has been removed");
       }
-      accept(target, ByteBuffer.wrap(data));
+      accept(target, new ByteBuffer[] {ByteBuffer.wrap(data)}, data.length);
     }
     done.countDown();
   }
@@ -182,10 +183,15 @@ final class Pull {
       @Override
       public void onBlockFetchSuccess(String name, ManagedBuffer data) {
         try {
-          ByteBuffer bytes = data.nioByteBuffer();
           counters.blocksFetched.increment();
-          counters.bytesFetched.add(bytes.remaining());
-          accept(byName.get(name), bytes);
+          counters.bytesFetched.add(data.size());
+          ByteBuf bytes = (ByteBuf) data.convertToNetty();
+          try {
+            // nioByteBuffer() would first gather what came from the network into one new array
+            accept(byName.get(name), bytes.nioBuffers(), data.size());
+          } finally {
+            bytes.release();
+          }
           if (oneLess()) {
             done.countDown();
           }
@@ -216,28 +222,44 @@ final class Pull {
   }
 
   /** Copies a block's bytes to where they belong. */
-  private void accept(Target target, ByteBuffer data) throws Failure {
+  private void accept(Target target, ByteBuffer[] data, long size) throws Failure {
     long expected = 0;
     for (Piece piece : target.pieces) {
-      expected = piece.length < 0 ? data.remaining() : expected + piece.length;
+      expected = piece.length < 0 ? size : expected + piece.length;
     }
-    if (expected != data.remaining()) {
-      throw new Failure(Failure.SIZE, target.field, source, data.remaining(), expected);
+    if (expected != size) {
+      throw new Failure(Failure.SIZE, target.field, source, size, expected);
     }
+    int part = 0;
     for (int i = 0; i < target.pieces.length; i++) {
       Piece piece = target.pieces[i];
-      int length = piece.length < 0 ? data.remaining() : (int) piece.length;
+      int length = (int) (piece.length < 0 ? size : piece.length);
       if (piece.arena == null) {
         target.inline[i] = new byte[length];
-        data.get(target.inline[i]);
-      } else if (piece.arena.enter()) {
-        try {
-          if (!over) {
-            piece.arena.write(piece.offset, data, length);
-          }
-        } finally {
-          piece.arena.leave();
+      }
+      for (int at = 0; at < length; ) {
+        while (!data[part].hasRemaining()) {
+          part++;
         }
+        int bytes = Math.min(length - at, data[part].remaining());
+        if (piece.arena == null) {
+          data[part].get(target.inline[i], at, bytes);
+        } else {
+          write(piece.arena, piece.offset + at, data[part], bytes);
+        }
+        at += bytes;
+      }
+    }
+  }
+
+  private void write(Arena arena, long offset, ByteBuffer data, int bytes) {
+    if (arena.enter()) {
+      try {
+        if (!over) {
+          arena.write(offset, data, bytes);
+        }
+      } finally {
+        arena.leave();
       }
     }
   }
