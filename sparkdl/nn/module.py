@@ -50,9 +50,12 @@ class Module:
 
     # -- attributes ------------------------------------------------------------------------------------------------
     def __setattr__(self, name: str, value: Any) -> None:
-        for table in (self._parameters, self._buffers, self._modules):
-            if name in table and (table is not self._buffers or value is None or isinstance(value, Module | Parameter)):
+        kind = Parameter if isinstance(value, Parameter) else Module if isinstance(value, Module) else None
+        for table, holds in ((self._parameters, Parameter), (self._modules, Module)):
+            if name in table and kind is not holds:
                 del table[name]
+        if name in self._buffers and (kind is not None or value is None):
+            del self._buffers[name]
         if isinstance(value, Parameter):
             self._parameters[name] = value
         elif isinstance(value, Module):

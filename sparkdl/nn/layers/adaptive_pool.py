@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from math import prod
 
 import numpy as np
 
@@ -45,7 +46,8 @@ class _AdaptiveAvgPool(_AdaptivePool):
         y = ctx.empty((*x.shape[:2], *out))
         source = last(x)
         for place, window in windows:
-            part = np.ascontiguousarray(source[window]).reshape(len(x), -1, x.shape[1])
+            part = np.ascontiguousarray(source[window])
+            part = part.reshape(len(x), prod(part.shape[1:-1]), x.shape[1])
             last(y)[(slice(None), *place)] = part.sum(1) / x.dtype.type(part.shape[1])
         ctx.save(x)
         return y
@@ -55,8 +57,8 @@ class _AdaptiveAvgPool(_AdaptivePool):
         dx, dy = np.zeros((len(x), *x.shape[2:], x.shape[1]), dy.dtype), last(dy)
         for place, window in self._windows(x)[1]:
             part = dx[window]
-            share = dy[(slice(None), *place)] / dy.dtype.type(np.prod(part.shape[1:-1]))
-            part += share.reshape(len(x), *[1] * self.rank, -1)
+            share = dy[(slice(None), *place)] / dy.dtype.type(prod(part.shape[1:-1]))
+            part += share.reshape(len(x), *[1] * self.rank, x.shape[1])
         return np.moveaxis(dx, -1, 1)
 
 
@@ -67,7 +69,7 @@ class _AdaptiveMaxPool(_AdaptivePool):
         where = np.empty((len(windows), len(x), x.shape[1]), np.int64)
         source = last(x)
         for i, (place, window) in enumerate(windows):
-            part = source[window].reshape(len(x), np.prod(source[window].shape[1:-1], dtype=int), x.shape[1])
+            part = source[window].reshape(len(x), prod(source[window].shape[1:-1]), x.shape[1])
             where[i] = part.argmax(1)
             last(y)[(slice(None), *place)] = np.take_along_axis(part, where[i][:, None], 1)[:, 0]
         ctx.save(x, where)

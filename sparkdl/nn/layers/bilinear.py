@@ -40,7 +40,7 @@ class Bilinear(Layer):
         if a.shape[1:] != (self.in1_features,) or b.shape[1:] != (self.in2_features,):
             wanted = f"(batch, {self.in1_features}) and (batch, {self.in2_features})"
             raise ShapeError(f"{self!r} takes {wanted}, got {a.shape} and {b.shape}.")
-        products = (a[:, :, None] * b[:, None, :]).reshape(len(a), -1)
+        products = (a[:, :, None] * b[:, None, :]).reshape(len(a), self.in1_features * self.in2_features)
         ctx.save(a, b, products)
         y = ctx.empty((len(a), self.out_features))
         bias = None if self.bias is None else self.bias.data

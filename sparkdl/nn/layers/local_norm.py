@@ -110,6 +110,8 @@ class _Blur:
         for (i, j), w in np.ndenumerate(self.kernel):
             d, e = i - self.kernel.shape[0] // 2, j - self.kernel.shape[1] // 2
             d, e = (-d, -e) if adjoint else (d, e)
+            if abs(d) >= height or abs(e) >= width:
+                continue
             a, b = slice(max(0, -d), height - max(0, d)), slice(max(0, -e), width - max(0, e))
             s, t = slice(max(0, d), height - max(0, -d)), slice(max(0, e), width - max(0, -e))
             y[:, a, b] += v[:, s, t] * v.dtype.type(w)

@@ -59,18 +59,19 @@ class _LocallyConnected(Layer):
         if x.shape[2:] != self.places:
             raise ShapeError(f"{self!r} takes pictures of {self.places} places, got {x.shape}.")
         padded = self.windows.padded(last(x))
-        columns = self.windows.patches(padded, self.out).reshape(len(x), prod(self.out), -1)
+        columns = self.windows.patches(padded, self.out)
+        columns = columns.reshape(len(x), prod(self.out), prod(self.windows.kernel) * self.in_channels)
         ctx.save(columns, padded.shape)
         y = np.empty((len(x), prod(self.out), self.out_channels), ctx.dtype)
         for p, w in enumerate(self._by_place(self.weight.data)):
             gemm.matmul(y[:, p], columns[:, p], w)
         if self.bias is not None:
             y += self.bias.data.reshape(-1, self.out_channels)
-        return np.moveaxis(y.reshape(len(x), *self.out, -1), -1, 1)
+        return np.moveaxis(y.reshape(len(x), *self.out, self.out_channels), -1, 1)
 
     def backward(self, dy, ctx):
         columns, padded = ctx.saved
-        dy = np.ascontiguousarray(last(dy)).reshape(len(dy), prod(self.out), -1)
+        dy = np.ascontiguousarray(last(dy)).reshape(len(dy), prod(self.out), self.out_channels)
 
         def weights(out, rows):
             for p, w in enumerate(self._by_place(out)):
@@ -83,7 +84,7 @@ class _LocallyConnected(Layer):
         for p, w in enumerate(self._by_place(self.weight.data)):
             gemm.matmul(back[:, p], dy[:, p], w.T)
         dx = np.zeros(padded, dy.dtype)
-        self.windows.add_patches(dx, back.reshape(len(dy), *self.out, *self.windows.kernel, -1), self.out)
+        self.windows.add_patches(dx, back.reshape(len(dy), *self.out, *self.windows.kernel, self.in_channels), self.out)
         return np.moveaxis(self.windows.inner(dx, self.places), -1, 1)
 
 

@@ -42,4 +42,4 @@ class Maxout(Linear):
         ctx.save(x)
         wide = np.zeros((*dy.shape[:-1], self.pieces, self.width), dy.dtype)
         np.put_along_axis(wide, best, dy[..., None, :], -2)
-        return super().backward(wide.reshape(*dy.shape[:-1], -1), ctx=ctx)
+        return super().backward(wide.reshape(*dy.shape[:-1], self.pieces * self.width), ctx=ctx)
