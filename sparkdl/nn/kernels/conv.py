@@ -27,7 +27,7 @@ import numpy as np
 
 from sparkdl.kernel import njit, num_threads, numba
 from sparkdl.nn.kernels import winograd
-from sparkdl.nn.kernels.block import BIAS, STORED, ZERO, block, panel
+from sparkdl.nn.kernels.block import BIAS, STORED, ZERO, block, panel, steps, transpose
 from sparkdl.nn.kernels.leaves import add, column_sums
 from sparkdl.nn.kernels.memory import clear_bytes, copy_bytes
 
@@ -256,6 +256,14 @@ def forward(y: Any, x: Any, w: Any, bias: Any, stride: Pair, padding: Any, dilat
         if target is not out:
             out[...] = target
         return
+    if _is_small((kh, kw), stride, dilation, groups, x.shape[2:], y.shape[2:]):
+        out = _nhwc(y)
+        target = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
+        x = np.ascontiguousarray(_nhwc(x))
+        _run_small(target, x, w.reshape(kh * kw, *w.shape[2:]), (kh, kw), bias, (top, left))
+        if target is not out:
+            out[...] = target
+        return
     taps = Taps(
         tuple(i * dilation[0] - top for i in range(kh) for _ in range(kw)),
         tuple(j * dilation[1] - left for _ in range(kh) for j in range(kw)),
@@ -287,6 +295,14 @@ def backward_data(dx: Any, dy: Any, w: Any, stride: Pair, padding: Any, dilation
         if not direct:
             out[...] = target
         return
+    kh, kw = w.shape[:2]
+    if _is_small((kh, kw), stride, dilation, groups, dy.shape[2:], dx.shape[2:]):
+        target = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
+        turned = _turned(w, list(range(kh * kw))[::-1], 1)
+        _run_small(target, np.ascontiguousarray(_nhwc(dy)), turned, (kh, kw), None, (kh - 1 - top, kw - 1 - left))
+        if target is not out:
+            out[...] = target
+        return
     for a, rows in _phases(out.shape[1], w.shape[0], stride[0], top, dilation[0]):
         for b, columns in _phases(out.shape[2], w.shape[1], stride[1], left, dilation[1]):
             part = target[:, a :: stride[0], b :: stride[1]]
@@ -294,10 +310,75 @@ def backward_data(dx: Any, dy: Any, w: Any, stride: Pair, padding: Any, dilation
                 tuple(r for r, _ in rows for _ in columns), tuple(c for _ in rows for c, _ in columns),
                 (1, 1), part.shape[1:3], dy.shape[2:],
             )  # fmt: skip
-            turned = _turned(w, [i for _, i in rows], [j for _, j in columns], groups) if taps.rows else w
+            turned = w
+            if taps.rows:
+                turned = _turned(w, [i * w.shape[1] + j for _, i in rows for _, j in columns], groups)
             _run(part, _nhwc(dy), turned, None, taps, groups)
     if not direct:
         out[...] = target
+
+
+# -- maps of few pixels, where much of a padded window is padding: pixel by pixel, over all images ------------------
+
+
+def _is_small(kernel: Pair, stride: Pair, dilation: Pair, groups: int, source: Pair, grid: Pair) -> bool:
+    return (
+        groups == 1 and tuple(stride) == tuple(dilation) == (1, 1) and grid[0] * grid[1] <= 9
+        and kernel[0] > 1 and source[0] < 2 * kernel[0] and source[1] < 2 * kernel[1]
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _windows(kernel: Pair, before: Pair, source: Pair, grid: Pair) -> np.ndarray:
+    """Per output pixel: first source pixel, first kernel row and column, and how many of both meet the source."""
+    rows = []
+    for r in range(grid[0]):
+        for c in range(grid[1]):
+            spans = []
+            for at, k, n in ((r - before[0], kernel[0], source[0]), (c - before[1], kernel[1], source[1])):
+                first = max(0, -at)
+                spans.append((at + first, first, max(0, min(k, n - at) - first)))
+            (h, i, down), (w, j, across) = spans
+            rows.append((h * source[1] + w, i, j, down if across else 0, across))
+    return np.array(rows, np.int64)
+
+
+@njit(parallel=True)
+def _small(out, x, w, bias, has_bias, kernel_width, windows, width, parts, xoff, toff, coff):
+    """``out`` and ``x`` (batch, pixels, channels), ``w`` (all taps, in, out)."""
+    size = x.itemsize
+    channels, columns = x.shape[2], out.shape[2]
+    panels = (columns + width - 1) // width
+    items = panels * len(windows)
+    depth_step = 256
+    for part in prange(parts):
+        for i in range(part * items // parts, (part + 1) * items // parts):
+            j, p = i // len(windows) * width, i % len(windows)
+            pixel, row, column, down, across = windows[p]
+            depth = across * channels
+            start = BIAS if has_bias else ZERO
+            for k in range(0, max(depth, 1), depth_step):
+                tap = (row * kernel_width + column) * channels + k
+                block(
+                    x, x.ctypes.data + size * (pixel * channels + k), xoff.ctypes.data, 1, toff.ctypes.data, down,
+                    min(depth_step, depth - k), w.ctypes.data + size * (tap * columns + j), columns,
+                    kernel_width * channels * columns, out.ctypes.data + size * (p * columns + j), coff.ctypes.data,
+                    len(x), min(width, columns - j), STORED if k else start, bias.ctypes.data + size * j,
+                )  # fmt: skip
+
+
+def _run_small(out: np.ndarray, x: np.ndarray, w: np.ndarray, kernel: Pair, bias: np.ndarray | None, before: Pair) -> None:
+    """``out`` and ``x`` NHWC and dense, ``w`` (taps, in, out)."""
+    windows = _windows(kernel, before, x.shape[1:3], out.shape[1:3])
+    width = panel(out.shape[3], x.itemsize)
+    items = len(windows) * -(-out.shape[3] // width)
+    flat_x, flat_out = x.reshape(len(x), -1, x.shape[3]), out.reshape(len(out), -1, out.shape[3])
+    has_bias = bias is not None
+    _small(
+        flat_out, flat_x, w, bias if has_bias else w.reshape(-1), has_bias, kernel[1], windows, width,
+        max(1, min(num_threads(), items)), steps(len(x), flat_x[0].size), steps(kernel[0], x.shape[2] * x.shape[3]),
+        steps(len(x), flat_out[0].size),
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1024)
@@ -314,11 +395,27 @@ def _phases(size: int, kernel: int, stride: int, before: int, dilation: int) -> 
     return phases
 
 
-def _turned(w: np.ndarray, rows: list[int], columns: list[int], groups: int) -> np.ndarray:
-    """The taps of ``w`` in the order given, with in and out exchanged within each group: (taps, out / groups, in)."""
-    kh, kw, each, out = w.shape
-    part = w[np.ix_(rows, columns)].reshape(-1, each, groups, out // groups)
-    return np.ascontiguousarray(part.transpose(0, 3, 2, 1)).reshape(len(part), out // groups, groups * each)
+@njit(parallel=True)
+def _turn(to, w, order, groups, parts):
+    """``to`` (taps, out / groups, in): the taps ``order`` of ``w`` (all taps, in / groups, out), each group transposed."""
+    size = w.itemsize
+    depth, out = w.shape[1], w.shape[2]
+    each, channels = out // groups, depth * groups
+    for part in prange(parts):
+        for t in range(part * len(order) // parts, (part + 1) * len(order) // parts):
+            for g in range(groups):
+                transpose(
+                    w, to.ctypes.data + size * (t * each * channels + g * depth), channels,
+                    w.ctypes.data + size * (order[t] * depth * out + g * each), out, depth, each,
+                )  # fmt: skip
+
+
+def _turned(w: np.ndarray, order: list[int], groups: int) -> np.ndarray:
+    """The taps ``order`` of ``w``, with in and out exchanged within each group: (taps, out / groups, in)."""
+    kh, kw, depth, out = w.shape
+    to = np.empty((len(order), out // groups, depth * groups), w.dtype)
+    _turn(to, w.reshape(kh * kw, depth, out), np.array(order), groups, max(1, min(num_threads(), len(order))))
+    return to
 
 
 class Sums(NamedTuple):
