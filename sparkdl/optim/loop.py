@@ -24,12 +24,14 @@ from sparkdl.errors import DataError
 from sparkdl.nn.context import Context, Run
 from sparkdl.nn.flat import Flat
 from sparkdl.nn.plan import Planned
+from sparkdl.optim.best import BestWeights
 from sparkdl.optim.checkpoint.snapshot import Epoch, Snapshot
 from sparkdl.optim.evaluate import evaluate
 from sparkdl.optim.exchange.base import Exchange
 from sparkdl.optim.exchange.member import Member
 from sparkdl.optim.job import Job
 from sparkdl.optim.progress import Progress
+from sparkdl.optim.triggers import Trigger, wall_clock
 from sparkdl.tree import fold
 
 Report = Callable[[Progress, dict[str, Any]], None]
@@ -62,6 +64,8 @@ class Loop:
         self.planned = Planned(self.model)
         self.visits = Visits(len(feed))
         self.progress, self.epoch = Progress(), Epoch()
+        self.best = BestWeights(job.end)
+        self.clocked = any(isinstance(t, wall_clock) for t in job.end.leaves()) if isinstance(job.end, Trigger) else False
         self.kept = -1  # iteration of the newest snapshot
         self.starved = 0.0  # seconds that computing waited for rows
         exchange.bind(member, store, self.flat.weights[: self.flat.trainable], self.flat.segments, job.rule)
@@ -110,6 +114,7 @@ class Loop:
             )
         self.model.load_state_dict(snapshot.part("model"))
         self.exchange.load_state(snapshot.part("rule"))
+        self.best.arrays = snapshot.part("best")
         self.progress, self.epoch = snapshot.progress, snapshot.epoch
 
     # -- the run ---------------------------------------------------------------------------------------------------
@@ -126,6 +131,7 @@ class Loop:
             history = (*history, self._line())
             self.report(self.progress, self._line())
         self.exchange.finish()
+        self.best.restore(self.model)
         return replace(self.progress, history=history)
 
     def _go_through_epoch(self) -> bool:
@@ -153,7 +159,7 @@ class Loop:
                     iteration=self.progress.iteration + 1,
                     epoch_ended=ended,
                     samples=self.progress.samples + batch.size,
-                    seconds=before + now - began,
+                    seconds=self._agreed(before + now - began),
                     loss=loss / weight if weight else math.nan,
                 )
                 if ended:
@@ -171,6 +177,10 @@ class Loop:
                     return False
         return True
 
+    def _agreed(self, seconds: float) -> float:
+        """Rank 0's clock where a trigger looks at it, so that all tasks stop at the same step; else the own one."""
+        return float(self.exchange.gather(np.array([seconds]))[0][0]) if self.clocked else seconds
+
     def _close_epoch(self) -> None:
         history = self.progress.history
         line = self._line()
@@ -179,6 +189,7 @@ class Loop:
             line = {**line, **self._validate()}
             self.progress = replace(self.progress, history=(*history, line))
         self.epoch = Epoch()
+        self.best.look(self.model, self.progress)
         self.report(self.progress, line)
 
     def _line(self) -> dict[str, Any]:
@@ -238,6 +249,7 @@ class Loop:
         arrays = {f"rule/{slot}": vector for slot, vector in self.exchange.state().items()}
         if self.member.rank == 0 and self.keep is not None:
             arrays.update((f"model/{name}", array) for name, array in self.model.state_dict().items())
+            arrays.update((f"best/{name}", array) for name, array in self.best.arrays.items())
             self.keep(Snapshot(self.progress, replace(self.epoch), self.run_facts, arrays))
 
     def _explain_loss(self) -> None:

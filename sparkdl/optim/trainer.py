@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sparkdl.errors import UnsupportedError
 from sparkdl.nn.losses.loss import Loss
 from sparkdl.nn.module import Module
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
@@ -75,6 +76,8 @@ class Trainer:
             raise ValueError("Trainer: give max_epochs or end, not both; end=optim.max_epoch(5) | ... combines them.")
         if tasks is not None and tasks > shards:
             raise ValueError(f"Trainer: {tasks} tasks need at least as many virtual shards; give shards={tasks}.")
+        if optimizer.closure:
+            raise UnsupportedError(f"{optimizer!r} evaluates the loss itself and trains here only: see optim.minimize.")
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.batch_size, self.seed, self.shards, self.shuffle = batch_size, seed, shards, shuffle
         self.end = end or triggers.max_epoch(1 if max_epochs is None else max_epochs)
@@ -115,6 +118,7 @@ class Trainer:
         """
         self._transform = transform
         job = self.job(metrics)
+        self._check_names(job, validation is not None)
         job.resume = None if resume is None else self.checkpoints(resume).newest()
         if is_dataframe(data):
             from sparkdl.optim.cluster.fit import fit_frame
@@ -142,6 +146,20 @@ class Trainer:
         from sparkdl.optim.local import evaluate_arrays
 
         return evaluate_arrays(job, data)
+
+    def _check_names(self, job: Job, validated: bool) -> None:
+        """Every figure that a trigger or schedule looks at must be there, else it would silently never fire."""
+        names = [metric.name for metric in job.metrics]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"Trainer: several metrics are called {', '.join(sorted(twice))}; give them name=.")
+        known = {"loss", *(names if validated else ())}
+        for looker in (self.end, *self.optimizer.schedules()):
+            for name in sorted(looker.monitors() - known if hasattr(looker, "monitors") else ()):
+                raise ValueError(
+                    f"{looker!r} looks at {name!r}, which is not measured; measured are {', '.join(sorted(known))}. "
+                    "Give validation= data and the metric in metrics=."
+                )
 
     def checkpoints(self, where: str | os.PathLike[str]) -> Checkpoints:
         """The checkpoints in a folder, as this trainer keeps them."""

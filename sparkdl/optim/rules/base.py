@@ -101,6 +101,11 @@ class UpdateRule(Configured):
         options = {id(rule): rule.options(progress) for rule in (self, *(rule for _, rule in self.group_rules))}
         return [Segment(r.rule, r.name, r.span, (o := options[id(r.rule)])["lr"], o) for r in self._runs[key][1]]
 
+    def schedules(self) -> list[LRSchedule]:
+        """Its own schedules and those of its groups."""
+        rules = (self, *(rule for _, rule in self.group_rules))
+        return [schedule for rule in rules for schedule in rule._schedules.values()]
+
     def options(self, progress: Progress) -> dict[str, Any]:
         """Every hyper-parameter by name, after schedules."""
         return {**self._options, **{k: f(self._options[k], progress) for k, f in self._schedules.items()}}
