@@ -7,7 +7,7 @@ import inspect
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -25,6 +25,10 @@ class Module:
 
     training: bool
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...  # what was assigned: parameters, buffers, sub-modules
+
     def __init__(self) -> None:
         self._ready()
 
@@ -36,7 +40,7 @@ class Module:
             object.__setattr__(self, "_local", threading.local())  # programs and last runs, per thread
             object.__setattr__(self, "training", True)
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Module:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)
         self._ready()  # so that a subclass may assign before, or without, calling super().__init__()
         return self
@@ -344,10 +348,10 @@ class Layer(Module):
             cls.forward = _in_floats(cls.__dict__["forward"])  # type: ignore[method-assign]
         super().__init_subclass__(**kwargs)
 
-    def forward(self, *xs: Any, ctx: Any) -> Any:  # type: ignore[override]
+    def forward(self, *xs: Any, **ctx: Any) -> Any:
         raise TypeError(f"{type(self).__name__} defines no forward(x, ctx).")
 
-    def backward(self, *dys: Any, ctx: Any) -> Any:  # type: ignore[override]
+    def backward(self, *dys: Any, **ctx: Any) -> Any:
         raise TypeError(f"{type(self).__name__} defines no backward(dy, ctx): it cannot be trained through.")
 
     def reset_parameters(self) -> None:
