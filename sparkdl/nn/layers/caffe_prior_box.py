@@ -51,7 +51,7 @@ class CaffePriorBox(Layer):
             if self.max_sizes:
                 boxes.append((sqrt(small * self.max_sizes[i]),) * 2)
             boxes += [(small * sqrt(ratio), small / sqrt(ratio)) for ratio in self._ratios()]
-        return np.array(boxes, np.float32)
+        return np.array(boxes)
 
     def forward(self, feature, picture, ctx):
         if feature.ndim != 4 or picture.ndim != 4:

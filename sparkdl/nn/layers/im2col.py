@@ -47,7 +47,7 @@ class Im2col(Layer):
     def backward(self, dy, ctx):
         shape, padded, out = ctx.saved
         dx = np.zeros(padded, dy.dtype)
-        dy = dy.reshape(*shape[:2], -1, *out)
+        dy = dy.reshape(*shape[:2], self.kernel_size[0] * self.kernel_size[1], *out)
         for k, (down, across) in self._windows(out):
             dx[:, :, down, across] += dy[:, :, k]
         (top, left), (height, width) = self.padding, shape[2:]

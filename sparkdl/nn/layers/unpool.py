@@ -81,12 +81,13 @@ class MaxUnpool2d(Layer):
     def backward(self, dy, ctx):
         places, shape = ctx.saved
         flat = dy.reshape(*shape[:2], self.size[0] * self.size[1])
-        return np.take_along_axis(flat, places.reshape(*shape[:2], -1), axis=2).reshape(shape), None
+        return np.take_along_axis(flat, places.reshape(*shape[:2], shape[2] * shape[3]), axis=2).reshape(shape), None
 
 
 def _scatter(flat, places, values):
     """Adds values at places of the last axis of ``flat``."""
-    n, channels = flat.shape[:2]
-    index = (np.arange(n)[:, None, None], np.arange(channels)[None, :, None], places.reshape(n, channels, -1))
-    np.add.at(flat, index, values.reshape(n, channels, -1))
+    n, channels, height, width = places.shape
+    places = places.reshape(n, channels, height * width)
+    index = (np.arange(n)[:, None, None], np.arange(channels)[None, :, None], places)
+    np.add.at(flat, index, values.reshape(places.shape))
     return flat

@@ -1,0 +1,298 @@
+"""Rows for layers that nets of Keras and Caffe bring with them."""
+
+import numpy as np
+
+from sparkdl import nn
+from tests.nn.case import Case, distinct
+from tests.nn.cases_basic import max_pool
+from tests.nn.cases_norms import normalised
+
+
+def axis_norm(layer, x):
+    shape = [x.shape[i] if i in layer.dims else 1 for i in range(x.ndim)]
+    y = normalised(x, layer.dims, layer.eps)
+    return y * layer.weight.value.reshape(shape) + layer.bias.value.reshape(shape)
+
+
+def root_mean_square(layer, x):
+    return x / np.sqrt((x**2).mean(2, keepdims=True) + layer.eps) * layer.weight.value
+
+
+def columns(layer, x):
+    (kh, kw), (sh, sw), (top, left) = layer.kernel_size, layer.stride, layer.padding
+    x = np.pad(x, ((0, 0), (0, 0), (top, top), (left, left)))
+    rows, across = (x.shape[2] - kh) // sh + 1, (x.shape[3] - kw) // sw + 1
+    y = np.zeros((len(x), x.shape[1] * kh * kw, rows, across))
+    for r, c in np.ndindex(rows, across):
+        y[:, :, r, c] = x[:, :, r * sh : r * sh + kh, c * sw : c * sw + kw].reshape(len(x), -1)
+    return y
+
+
+def pooled_with_places(layer, x):
+    layer.dilation = 1
+    values = max_pool(layer, x)
+    places = np.zeros_like(values)
+    for n, c, i, j in np.ndindex(values.shape):
+        places[n, c, i, j] = np.flatnonzero(x[n, c].ravel() == values[n, c, i, j])[0]
+    return values, places
+
+
+def unpooled(layer, x, places):
+    y = np.zeros((*x.shape[:2], *layer.size))
+    for n, c, i, j in np.ndindex(x.shape):
+        y[n, c].flat[places[n, c, i, j]] += x[n, c, i, j]
+    return y
+
+
+def reorganised(layer, x):
+    n, c, h, w = x.shape
+    y = np.zeros((n, c * 4, h // 2, w // 2))
+    for i, j in np.ndindex(2, 2):
+        y[:, (2 * i + j) * c : (2 * i + j + 1) * c] = x[:, :, i::2, j::2]
+    return y
+
+
+def without_mean(layer, x):
+    y = x - x.mean((2, 3), keepdims=True)
+    return y / (x.std((2, 3), keepdims=True) + layer.eps) if layer.variance else y
+
+
+def best_places(layer, x):
+    return np.stack([np.argsort(-row)[:2] for row in x.reshape(len(x), -1)])[:, None]
+
+
+def keras_same(layer, x):
+    pads = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(x.shape[2:], (3, 2), (2, 2), strict=True)]
+    return np.pad(x, [(0, 0), (0, 0), *((p // 2, p - p // 2) for p in pads)])
+
+
+def corrected(layer, means, x):
+    """Keras's means: windows of 3 every 2 places over 5, of which the first and last see two places."""
+    return means * np.array([3 / 2, 1, 3 / 2])
+
+
+def unit(layer, x):
+    return x / np.sqrt((x**2).sum((1, 2), keepdims=True))
+
+
+def masked_mean(layer, x, mask):
+    return np.stack([row[m].mean(0) if m.any() else row[0] * 0 for row, m in zip(x, mask != 0, strict=True)])
+
+
+def coin(rng, shape):
+    return (rng.random(shape) < 0.6) * 1.0
+
+
+def sparsemax(layer, x):
+    """The threshold found by halving: the parts above it sum to 1."""
+    low, high = x.min(1, keepdims=True) - 1, x.max(1, keepdims=True)
+    for _ in range(100):
+        middle = (low + high) / 2
+        over = np.maximum(x - middle, 0).sum(1, keepdims=True) > 1
+        low, high = np.where(over, middle, low), np.where(over, high, middle)
+    return np.maximum(x - low, 0)
+
+
+def scores_masked(layer, scores, mask):
+    kept = np.tri(*scores.shape[-2:]) * (mask != 0)[:, None, None]
+    return np.where(kept, scores, -1e9)
+
+
+def counted(layer, x):
+    return np.stack([np.bincount(row, minlength=5) for row in x])
+
+
+def prior_boxes(layer, feature, picture):
+    """Two by one places in a picture of 20 by 30: squares of 4, of sqrt(4 * 9) and boxes of 2:1 and 1:2."""
+    boxes = []
+    for row in range(2):
+        for side in ((4, 4), (6, 6), (4 * np.sqrt(2), 4 / np.sqrt(2)), (4 / np.sqrt(2), 4 * np.sqrt(2))):
+            x, y, w, h = 15, (row + 0.5) * 10, side[0] / 2, side[1] / 2
+            boxes += [(x - w) / 30, (y - h) / 20, (x + w) / 30, (y + h) / 20]
+    return np.stack([[boxes, [0.1, 0.1, 0.2, 0.2] * 8]] * len(feature))
+
+
+def detections(layer, locations, confidences, priors):
+    """Codes of zero give the priors back; the second box overlaps the better first one and goes."""
+    return np.array([[[[n, 1, 0.9, 0, 0, 0.5, 0.5], [n, 1, 0.7, 0.5, 0.5, 1, 1]]] for n in range(2)])
+
+
+def fixed(array):
+    return lambda rng, shape: np.repeat(np.array(array, np.float64)[:1], shape[0], 0)
+
+
+CASES = {
+    "AxisNorm": Case(
+        lambda: nn.AxisNorm((1, 3), (4, 3)),
+        (2, 4, 5, 3),
+        axis_norm,
+        bad=[((2, 4, 5), "does not fit")],
+        tolerance=2e-5,
+        refused=[(lambda: nn.AxisNorm((0,), (4,)), "none of them the batch")],
+    ),
+    "AxisNorm, by the root mean square": Case(
+        lambda: nn.AxisNorm((2,), (5,), shift=False, centre=False),
+        (2, 4, 5),
+        root_mean_square,
+        tolerance=2e-5,
+    ),
+    "L2Normalize": Case(lambda: nn.L2Normalize((1, 2)), (3, 4, 2), unit),
+    "L2Normalize, eps added": Case(
+        lambda: nn.L2Normalize((1,), 0.5, True),
+        (3, 4),
+        lambda layer, x: x / np.sqrt((x**2).sum(1, keepdims=True) + 0.5),
+    ),
+    "MeanVarianceNorm": Case(lambda: nn.MeanVarianceNorm((2, 3)), (2, 3, 4, 5), without_mean, tolerance=2e-5),
+    "MeanVarianceNorm, only the mean": Case(lambda: nn.MeanVarianceNorm((2, 3), False), (2, 3, 4, 5), without_mean),
+    "SlopeBelowZero": Case(
+        lambda: nn.SlopeBelowZero((4, 1)),
+        (3, 4, 5),
+        lambda layer, x: np.where(x > 0, x, x * layer.weight.value),
+        bad=[((3, 5, 4), "does not fit")],
+    ),
+    "Squareplus": Case(nn.Squareplus, (3, 4), lambda layer, x: (x + np.sqrt(x**2 + 4)) / 2),
+    "SparsePlus": Case(
+        nn.SparsePlus,
+        (3, 8),
+        lambda layer, x: np.where(x <= -1, 0, np.where(x >= 1, x, (x + 1) ** 2 / 4)),
+    ),
+    "Sparsemax": Case(nn.Sparsemax, (3, 6), sparsemax),
+    "Im2col": Case(
+        lambda: nn.Im2col((2, 3), (2, 1), (1, 0)),
+        (2, 3, 5, 6),
+        columns,
+        bad=[((2, 3, 5), "does not fit")],
+    ),
+    "MaxPoolWithIndices2d": Case(
+        lambda: nn.MaxPoolWithIndices2d(3, 2, 1),
+        (2, 2, 6, 5),
+        pooled_with_places,
+        inputs=distinct,
+        differentiable=False,
+        bad=[((2, 3, 5), "height, width")],
+    ),
+    "MaxUnpool2d": Case(
+        lambda: nn.MaxUnpool2d((4, 5)),
+        ((2, 3, 2, 2), (2, 3, 2, 2)),
+        unpooled,
+        inputs=[None, lambda rng, s: rng.integers(0, 20, s)],
+        bad=[(((2, 3, 2, 2), (2, 3, 2, 1)), "one shape")],
+    ),
+    "Reorg": Case(
+        nn.Reorg,
+        (2, 3, 4, 6),
+        reorganised,
+        bad=[((2, 3, 5, 6), "does not divide")],
+        refused=[(lambda: nn.Reorg(0), "stride must be >= 1")],
+    ),
+    "Reorg, back": Case(
+        lambda: nn.Reorg(2, True),
+        (2, 8, 2, 3),
+        lambda layer, x: (
+            np.stack([x[:, 2 * k : 2 * k + 2] for k in range(4)], -1)
+            .reshape(2, 2, 2, 3, 2, 2)
+            .transpose(0, 1, 2, 4, 3, 5)
+            .reshape(2, 2, 4, 6)
+        ),
+    ),
+    "CropLike": Case(
+        lambda: nn.CropLike(2, (1, 2)),
+        ((2, 3, 5, 6), (2, 1, 3, 2)),
+        lambda layer, x, like: x[:, :, 1:4, 2:4],
+        differentiable=False,
+        bad=[(((2, 3, 5, 6), (2, 1, 5, 2)), "5 values from 1")],
+    ),
+    "TopKIndices": Case(
+        lambda: nn.TopKIndices(2),
+        (3, 2, 4),
+        best_places,
+        inputs=distinct,
+        differentiable=False,
+        bad=[((3, 1), "2 are wanted")],
+        refused=[(lambda: nn.TopKIndices(0), "at least 1")],
+    ),
+    "SamePad": Case(lambda: nn.SamePad((3, 2), (2, 2)), (2, 3, 6, 5), keras_same, bad=[((2, 3, 6), "does not fit")]),
+    "SameMeanCorrection": Case(
+        lambda: nn.SameMeanCorrection((3,), (2,)),
+        ((2, 4, 3), (2, 4, 5)),
+        corrected,
+        differentiable=False,
+    ),
+    "NotEqualMask": Case(
+        nn.NotEqualMask,
+        (3, 4, 2),
+        lambda layer, x: (x != 0).any(2) * 1.0,
+        differentiable=False,
+        inputs=lambda rng, s: rng.integers(0, 2, s) * 1.0,
+    ),
+    "MaskSteps": Case(
+        nn.MaskSteps,
+        ((3, 4, 2), (3, 4)),
+        lambda layer, x, mask: x * (mask != 0)[:, :, None],
+        inputs=[None, lambda rng, s: rng.integers(0, 2, s)],
+        bad=[(((3, 4, 2), (3, 2)), "mask")],
+    ),
+    "MaskedMean": Case(
+        nn.MaskedMean,
+        ((3, 4, 2), (3, 4)),
+        masked_mean,
+        inputs=[None, lambda rng, s: rng.integers(0, 2, s)],
+        bad=[(((3, 4, 2), (3, 2)), "mask")],
+    ),
+    "MaskScores": Case(
+        lambda: nn.MaskScores(True),
+        ((2, 3, 4, 5), (2, 5)),
+        scores_masked,
+        differentiable=False,  # next to -1e9 no difference can be seen
+        inputs=[None, lambda rng, s: rng.integers(0, 2, s)],
+        bad=[(((2, 3, 4, 5), (2, 4)), "mask of shape")],
+    ),
+    "Einsum": Case(
+        lambda: nn.Einsum("abc,cd->abd", (4, 3)),
+        (2, 5, 4),
+        lambda layer, x: x @ layer.weight.value,
+        bad=[((2, 4), "does not fit")],
+        refused=[(lambda: nn.Einsum("abc,cd->bad", (4, 3)), "keep the batch")],
+    ),
+    "Bins": Case(
+        lambda: nn.Bins((-0.5, 0.5)),
+        (4, 3),
+        lambda layer, x: (x >= -0.5) * 1.0 + (x >= 0.5),
+        differentiable=False,
+        refused=[(lambda: nn.Bins((1, 0)), "must rise")],
+    ),
+    "CountCategories": Case(
+        lambda: nn.CountCategories(5, "count"),
+        (3, 4),
+        counted,
+        inputs=lambda rng, s: rng.integers(0, 5, s),
+        differentiable=False,
+    ),
+    "CaffePriorBox": Case(
+        lambda: nn.CaffePriorBox((4.0,), (9.0,), (2.0,), variances=(0.1, 0.1, 0.2, 0.2)),
+        ((2, 3, 2, 1), (2, 3, 20, 30)),
+        prior_boxes,
+        differentiable=False,
+        bad=[(((2, 3), (2, 3, 4, 5)), "4 axes")],
+        refused=[(lambda: nn.CaffePriorBox((4.0,), aspect_ratios=(-1.0,)), "positive")],
+    ),
+    "CaffeDetectionOutput": Case(
+        lambda: nn.CaffeDetectionOutput(2, confidence_threshold=0.1),
+        ((2, 12), (2, 6), (2, 2, 12)),
+        detections,
+        inputs=[
+            fixed(np.zeros((1, 12))),
+            fixed([[0.1, 0.9, 0.2, 0.8, 0.3, 0.7]]),
+            fixed([[[0, 0, 0.5, 0.5, 0, 0, 0.5, 0.45, 0.5, 0.5, 1, 1], [0.1] * 12]]),
+        ],
+        differentiable=False,
+        alone=False,
+        bad=[(((2, 12), (2, 5), (2, 2, 12)), "3 priors")],
+        refused=[(lambda: nn.CaffeDetectionOutput(2, code_type="x"), "code_type")],
+    ),
+    "TimeDistributed": Case(
+        lambda: nn.TimeDistributed(nn.Linear(4, 3)),
+        (2, 5, 4),
+        lambda layer, x: x @ layer.module.weight.value.T + layer.module.bias.value,
+    ),
+}
