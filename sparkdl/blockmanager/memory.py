@@ -109,7 +109,11 @@ class MemoryStore(BlockStore):
         hub, newest = self.hub, self.hub.newest
         with hub.changed:
             for source in sources:
-                if not hub.changed.wait_for(lambda s=source: newest.get((s, kind), 0) >= step, max(timeout, 0)):
+
+                def there(source: int = source) -> bool:
+                    return newest.get((source, kind), 0) >= step
+
+                if not hub.changed.wait_for(there, max(timeout, 0)):
                     seen = newest.get((source, kind), "none")
                     raise late(f"step {step} of blocks {kind!r}", f"task {source}", timeout, seen)
 
@@ -123,7 +127,8 @@ class MemoryStore(BlockStore):
         team = self.teams[self._team]
         with self.hub.changed:
             held = [len(content) for block, content in self.hub.blocks.items() if block.source in team]
-            return Stats(*map(int, self.hub.counts[self._team]), 0, len(held), sum(held))
+            put, bytes_put, fetched, bytes_fetched = map(int, self.hub.counts[self._team])
+            return Stats(put, bytes_put, fetched, bytes_fetched, 0, len(held), sum(held))
 
     def close(self) -> None:
         """Nothing to give back: the hub goes with its last reference."""

@@ -137,7 +137,7 @@ def views(pieces: Pieces) -> list[memoryview]:
 
 
 def as_bytes(buffer: Buffer) -> memoryview:
-    view = memoryview(buffer)
+    view = memoryview(buffer)  # type: ignore[arg-type]  # NumPy's arrays are buffers, which mypy learns in Python 3.12
     if not view.c_contiguous:
         raise ValueError(f"a block's buffer must be contiguous, got shape {view.shape} with strides {view.strides}.")
     return view.cast("B") if view.nbytes else memoryview(b"")
@@ -151,7 +151,7 @@ def late(what: object, peer: str, waited: float, seen: object) -> BlockError:
     )
 
 
-def lost(block: Block, peer: str, reason: str) -> BlockError:
+def lost(block: object, peer: str, reason: str) -> BlockError:
     """The error of a block that was announced and is not there."""
     return BlockError(
         f"block {block} was put by {peer} and cannot be had from there: {reason}. "
@@ -159,7 +159,7 @@ def lost(block: Block, peer: str, reason: str) -> BlockError:
     )
 
 
-def wrong_size(block: Block, peer: str, size: int, expected: int) -> BlockError:
+def wrong_size(block: object, peer: str, size: object, expected: object) -> BlockError:
     """The error of a block that is not of the size that its reader computed."""
     return BlockError(
         f"block {block} from {peer} has {size} bytes, expected {expected}. "

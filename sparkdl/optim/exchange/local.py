@@ -45,7 +45,7 @@ class Local(Exchange):
         return self
 
     @cached_property
-    def grads(self) -> np.ndarray:
+    def grads(self) -> np.ndarray:  # made when it is asked for
         return np.zeros((len(self.member.subtrees), self.weights.size), self.weights.dtype)
 
     def step(self, grads: np.ndarray, header: np.ndarray, step: int, progress: Progress | None = None) -> np.ndarray:

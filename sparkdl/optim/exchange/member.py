@@ -93,5 +93,3 @@ class Member:
     def carrier(self, team: int, owner: int) -> int:
         """Which member of ``team`` deals with ``owner``, who is outside: takes its slice there and fetches it."""
         return self.teams[team][self.outside(team).index(owner) % len(self.teams[team])]
-
-

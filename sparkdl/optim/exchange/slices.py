@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -51,7 +51,7 @@ class Gradients:
         """``arrays`` are what the layout placed."""
         self.arrays = arrays
 
-    def _message(self, step: int, source: int, target: int, header: np.ndarray, rows: np.ndarray) -> Message:
+    def _message(self, step: int, source: int, target: int, header: np.ndarray, rows: Sequence[np.ndarray]) -> Message:
         """Blocks over ``rows`` (bytes) of a slice."""
         span, item = self._bounds[target], self.item
         message: Message = []
@@ -88,13 +88,14 @@ class Gradients:
             block
             for team, source in self.sources.items()
             for block in self._message(
-                step, source, rank, self.arrays[self._headers[team]], self.arrays[self._in[team]]
+                step, source, rank, self.arrays[self._headers[team]], list(self.arrays[self._in[team]])
             )
         ]
 
     def received(self) -> tuple[dict[Node, np.ndarray], dict[Node, np.ndarray]]:
         """Headers and decoded rows of all other teams' subtrees."""
-        headers, rows = {}, {}
+        headers: dict[Node, np.ndarray] = {}
+        rows: dict[Node, np.ndarray] = {}
         span = self._bounds[self._member.rank]
         for team in self.sources:
             nodes = self._member.team_subtrees(team)
@@ -158,5 +159,5 @@ def add_into(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.add(a, b, out=a)
 
 
-def fold(blocks: dict[Node, np.ndarray], node: Node, add) -> np.ndarray:  # type: ignore[no-untyped-def]
+def fold(blocks: dict[Node, np.ndarray], node: Node, add: Callable[..., np.ndarray]) -> np.ndarray:
     return tree.fold(blocks, add, *node)
