@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = attach(
         "caffe.table": ["register_caffe"],
         "keras.load": ["load_keras"],
         "keras.table": ["register_keras"],
+        "torch.load": ["load_torch"],
         "limits": ["limits"],
     },
 )

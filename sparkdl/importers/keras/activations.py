@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sparkdl import nn
@@ -93,7 +94,7 @@ def apply(c: Conversion, value: Any, x: Tensor, suffix: str = "") -> Tensor:
     if name == "threshold":
         return c.each(nn.Threshold(0.0, 0.0), x, suffix)
     kind = {"softmax": "Softmax", "log_softmax": "LogSoftmax", "glu": "GLU", "sparsemax": "Sparsemax"}[name]
-    return over_channels(c, getattr(nn, kind), x, suffix)
+    return over_channels(c, partial(nn.Sparsemax, keras=True) if kind == "Sparsemax" else getattr(nn, kind), x, suffix)
 
 
 def over_channels(c: Conversion, kind: Callable[..., nn.Layer], x: Tensor, suffix: str = "") -> Tensor:

@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from sparkdl.errors import FormatError
+from sparkdl.errors import FormatError, SparkDLError
 from sparkdl.importers.limits import current, within
 
 MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
@@ -20,7 +20,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
             within("members of the archive", len(archive.infolist()), 10_000)
             return {name: _member(archive, name, path) for name in MEMBERS if name in archive.NameToInfo}
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError, RuntimeError) as error:
-        if isinstance(error, FormatError):
+        if isinstance(error, SparkDLError):
             raise
         raise FormatError(f"{path}: the archive cannot be read ({error}); it is corrupt or truncated.") from error
 

@@ -103,7 +103,9 @@ class _Parser:
     def operation(self, layer: LayerSpec, data: Any) -> None:
         """Keras 3's HDF5 files do not tell operators from layers, but an operator's tensors are no list."""
         if self.version[0] >= 3 and not data.get("module") and not layer.kind.startswith("ops.") and layer.model is None:
-            loose = any(len(call.args) > 1 for call in layer.calls)
+            loose = any(len(call.args) > 1 for call in layer.calls) or (
+                layer.kind == "Reshape" and "target_shape" not in layer.config
+            )
             if loose or layer.kind not in _known_layers():
                 layer.kind = f"ops.{layer.kind}" if f"ops.{layer.kind}" in _known_layers() else layer.kind
 

@@ -1,0 +1,1 @@
+"""PyTorch: safetensors and ``.pt`` files."""
