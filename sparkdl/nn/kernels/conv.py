@@ -28,7 +28,8 @@ import numpy as np
 from sparkdl.kernel import njit, num_threads, numba
 from sparkdl.nn.kernels import winograd
 from sparkdl.nn.kernels.block import BIAS, STORED, ZERO, block, panel, steps, transpose
-from sparkdl.nn.kernels.leaves import add, column_sums
+from sparkdl.nn.kernels.depthwise_lanes import depthwise, depthwise_grad
+from sparkdl.nn.kernels.leaves import add, column_sums, tree_sum
 from sparkdl.nn.kernels.memory import clear_bytes, copy_bytes
 
 prange = numba().prange
@@ -165,6 +166,12 @@ def _sum_taps(out, x, w, bias, has_bias, packed, unit, roff, toff, coff):
                     + unit.first_column * x.strides[2]
                 )
             c = out.ctypes.data + n * out.strides[0] + row * out.strides[1]
+            if unit.groups == channels and each == 1:
+                depthwise(
+                    x, a, roff.ctypes.data, toff.ctypes.data, unit.taps, w.ctypes.data, c, coff.ctypes.data, pixels,
+                    channels, bias.ctypes.data, int(has_bias),
+                )  # fmt: skip
+                continue
             for g in range(unit.groups):
                 for j in range(0, each, unit.width):
                     columns = min(unit.width, each - j)
@@ -500,6 +507,35 @@ def _sums(
 
 
 @njit(parallel=True)
+def _sum_depthwise(parts, x, dy, bounds, lines, roff, toff, coff):
+    """``parts`` (leaves, taps, channels): a row of output pixels at a time, so that all its taps find it in cache."""
+    size, channels = x.itemsize, x.shape[3]
+    for leaf in prange(len(bounds) - 1):
+        row = np.empty(parts[leaf].size, x.dtype)
+        total = parts[leaf].reshape(-1)
+        total[:] = 0
+        for line in range(bounds[leaf] * lines, bounds[leaf + 1] * lines):
+            n, r = line // lines, line % lines
+            depthwise_grad(
+                x, x.ctypes.data + n * x.strides[0] + r * roff[-1] * size, roff.ctypes.data, toff.ctypes.data, len(toff),
+                dy.ctypes.data + line * dy.shape[2] * channels * size, coff.ctypes.data, row.ctypes.data, dy.shape[2],
+                channels,
+            )  # fmt: skip
+            add(total, row)
+
+
+def _depthwise_weights(dw: Any, x: Any, dy: Any, bounds: Any, stride: Pair, dilation: Pair) -> None:
+    kh, kw, _, channels = dw.shape
+    _, row, column, _ = _elements(x)
+    columns = dy.shape[2]
+    roff = np.append(steps(columns, stride[1] * column), stride[0] * row)  # the last entry leads to the next row
+    toff = np.add.outer(steps(kh, dilation[0] * row), steps(kw, dilation[1] * column)).reshape(-1)
+    parts = np.empty((len(bounds) - 1, kh * kw, channels), dw.dtype)
+    _sum_depthwise(parts, x, dy, bounds, dy.shape[1], roff, toff, steps(columns, channels))
+    tree_sum(dw, parts)
+
+
+@njit(parallel=True)
 def _padded(to, x, unit):
     """``to`` (batch, padded rows, padded columns, channels) = ``x`` (NHWC) with its zero border."""
     flat = to.reshape(-1)
@@ -532,6 +568,9 @@ def backward_weights(
         to = np.empty((images, reach_rows, reach_columns, channels), x.dtype)
         _padded(to, x, unit)
         x = to
+    if groups == channels == out:
+        _depthwise_weights(dw, x, dy, bounds, stride, dilation)
+        return
     sums, roff, toff, coff = _sums(
         images, (kh, kw), depth, out, groups, tuple(stride), tuple(dilation), grid, _elements(x)[:3], x.itemsize,
         num_threads(),
