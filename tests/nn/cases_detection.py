@@ -175,6 +175,38 @@ def pooler(layer, *xs):
     return y
 
 
+def pyramid_proposal(layer, *xs):
+    levels, count = len(layer.sizes), len(layer.ratios)
+    scores, offsets, picture = xs[:levels], xs[levels:-1], xs[-1]
+    values = np.zeros((len(picture), layer.post_nms))
+    found = np.tile([0.0, 0, -1, -1], (*values.shape, 1))
+    for n in range(len(picture)):
+        all_boxes, all_values = [], []
+        for s, o, size, stride in zip(scores, offsets, layer.sizes, layer.strides, strict=True):
+            made, value = [], []
+            for r, c, a in np.ndindex(*s.shape[2:], count):
+                wide, high = size / np.sqrt(layer.ratios[a]), size * np.sqrt(layer.ratios[a])
+                dx, dy, dw, dh = o[n, 4 * a : 4 * a + 4, r, c]
+                x, y = c * stride + dx * wide, r * stride + dy * high
+                wide, high = wide * np.exp(dw), high * np.exp(dh)
+                edges = [picture[n, 1], picture[n, 0]] * 2
+                made.append(np.clip([x - wide / 2, y - high / 2, x + wide / 2, y + high / 2], 0, edges))
+                value.append(s[n, a, r, c])
+            best = sorted(range(len(made)), key=lambda i: -value[i])[: layer.pre_nms]
+            best = [i for i in best if (made[i][2:] - made[i][:2] >= layer.min_size).all()]
+            made, value = np.array(made)[best], np.array(value)[best]
+            kept = suppressed(made, value, layer.iou_threshold)[: layer.post_nms]
+            all_boxes += list(made[kept])
+            all_values += list(value[kept])
+        best = sorted(range(len(all_boxes)), key=lambda i: -all_values[i])[: layer.post_nms]
+        found[n, : len(best)], values[n, : len(best)] = np.array(all_boxes)[best], np.array(all_values)[best]
+    return found, values
+
+
+def small(rng, shape):
+    return 0.3 * rng.standard_normal(shape)
+
+
 SMALL = {"ratios": (0.5, 2.0), "scales": (1.0, 2.0)}
 
 CASES = {
@@ -244,5 +276,15 @@ CASES = {
         inputs=[None, None, None, whole_boxes(500)],
         bad=[(((2, 2, 4, 4), (2, 2, 4)), "takes 3 maps")],
         refused=[(lambda: nn.Pooler(2, (2.0,)), "scales lie")],
+    ),
+    "PyramidProposal": Case(
+        lambda: nn.PyramidProposal((16, 32), (8, 16), pre_nms=15, post_nms=9, iou_threshold=0.4, min_size=5),
+        ((3, 3, 4, 4), (3, 3, 2, 2), (3, 12, 4, 4), (3, 12, 2, 2), (3, 3)),
+        pyramid_proposal,
+        inputs=[probabilities, probabilities, small, small, pictures],
+        differentiable=False,
+        tolerance=1e-4,
+        bad=[(((2, 3, 4, 4), (2, 2)), "of 2 levels")],
+        refused=[(lambda: nn.PyramidProposal((16,), (8, 16)), "one size and one stride")],
     ),
 }

@@ -27,7 +27,8 @@ class Anchor(Layer):
     def forward(self, feature, ctx):
         if feature.ndim != 4:
             raise ShapeError(f"{self!r} takes (batch, channels, rows, columns), got {feature.shape}.")
-        boxes = anchors(*feature.shape[2:], self.ratios, self.scales, self.base_size, self.stride)
+        rows, columns = feature.shape[2:]
+        boxes = anchors(rows, columns, self.ratios, self.scales, self.base_size, self.stride)
         return np.repeat(boxes.astype(ctx.dtype)[None], len(feature), axis=0)
 
     def backward(self, dy, ctx):

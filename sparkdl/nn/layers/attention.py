@@ -95,7 +95,8 @@ class ScaledDotProductAttention(_Attention):
                 f"got {query.shape}, {key.shape} and values {value.shape}."
             )
         scale = (query.shape[2] // self.num_heads) ** -0.5 if self.scale is None else self.scale
-        y, kept = self._attend(*(np.ascontiguousarray(x) for x in (query, key, value)), mask, scale, ctx)
+        q, k, v = (np.ascontiguousarray(x) for x in (query, key, value))
+        y, kept = self._attend(q, k, v, mask, scale, ctx)
         ctx.save(kept, given, mask is not None)
         return y
 
@@ -174,7 +175,8 @@ class MultiheadAttention(_Attention):
             made = np.empty((*x.shape[:2], n), x.dtype)
             gemm.affine(_rows(made), _rows(x), w, b)
             mapped.append(made)
-        middle, kept = self._attend(*mapped, mask, (self.embed_dim // self.num_heads) ** -0.5, ctx)
+        q, k, v = mapped
+        middle, kept = self._attend(q, k, v, mask, (self.embed_dim // self.num_heads) ** -0.5, ctx)
         y = np.empty((*middle.shape[:2], self.embed_dim), middle.dtype)
         out = self.out_proj
         gemm.affine(_rows(y), _rows(middle), out.weight.data, out.bias.data if self.bias else None)

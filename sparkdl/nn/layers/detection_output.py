@@ -49,7 +49,8 @@ class DetectionOutputFrcnn(Layer):
         for i in range(len(regions)):
             used = np.flatnonzero((regions[i, :, 0] >= 0) & (regions[i, :, 2] >= regions[i, :, 0]))
             moves = offsets[i, used].reshape(len(used), classes, 4)
-            boxes = clipped(moved(regions[i, used][:, None], moves, one=1), *map(float, picture[i, :2]), one=1)
+            height, width = float(picture[i, 0]), float(picture[i, 1])
+            boxes = clipped(moved(regions[i, used][:, None], moves, one=1), height, width, one=1)
             rows = np.array(self._rows(boxes, scores[i, used]), scores.dtype).reshape(-1, 6)
             if len(rows) > self.max_per_image:
                 best = np.argsort(-rows[:, 1], kind="stable")[: self.max_per_image]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from sparkdl.errors import ShapeError
@@ -36,7 +38,8 @@ class FPN(Module):
     def forward(self, *maps):
         if len(maps) != len(self.in_channels):
             raise ShapeError(f"FPN takes {len(self.in_channels)} maps, finest first, got {len(maps)}.")
-        above, outputs = None, []
+        above: Any = None
+        outputs: list[Any] = []
         for i in reversed(range(len(maps))):
             here = self.inner[i](maps[i])
             above = here if above is None else here + self.enlarge(above)
