@@ -273,3 +273,13 @@ def test_masking_keeps_steps_with_any_other_value():
 def test_echo_prints(capsys):
     nn.Echo("here")(np.zeros((2, 3), np.float32))
     assert "here: (2, 3) float32" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (3, 4, 5), (2, 3, 4, 5), (2, 3, 2, 2, 3)])
+def test_dropouts_kernel_draws_what_the_formula_says(shape):
+    from sparkdl.nn.layers.draws import kept, uniform
+    from tests.nn.nets import context
+
+    ctx = context(shape[0], seed=5, step=6)
+    x = np.zeros(shape, np.float32)
+    assert np.array_equal(kept(ctx, x, 0.3, 2.0), 2.0 * (uniform(ctx, shape) >= 0.3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sparkdl.errors import ShapeError
-from sparkdl.nn.layers.draws import uniform
+from sparkdl.nn.layers.draws import kept, uniform
 from sparkdl.nn.module import Layer
 
 
@@ -34,7 +34,11 @@ class Dropout(Layer):
         if not ctx.training or self.p == 0:
             ctx.save(None)
             return x
-        scale = self._kept(x, ctx) * x.dtype.type(0 if self.p == 1 else 1 / (1 - self.p))
+        factor = 0 if self.p == 1 else 1 / (1 - self.p)
+        if self.rank is None:
+            scale = kept(ctx, x, self.p, factor)
+        else:
+            scale = self._kept(x, ctx) * x.dtype.type(factor)
         ctx.save(scale)
         return np.multiply(x, scale, out=ctx.empty(x.shape))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sparkdl.errors import ShapeError
+from sparkdl.nn.kernels import pool
 from sparkdl.nn.layers.windows import Windows, check_pictures, last, sizes
 from sparkdl.nn.module import Layer
 
@@ -24,6 +25,19 @@ class _Pool(Layer):
         if any(2 * p > d * (k - 1) + 1 for p, k, d in zip(pads, kernel, apart, strict=True)):
             raise ShapeError(f"{name}: padding is at most half of the window, got {padding!r} for {kernel_size!r}.")
         self.windows = Windows(kernel, step, tuple((p, p) for p in pads), apart)
+        rows = (1, 1, *kernel), (1, 1, *step), (0, 0, *pads), (1, 1, *apart)
+        self._numbers = np.array([each[-3:] for each in rows])
+
+    def _volumes(self, x):
+        """``x`` as channels-last volumes, C contiguous, and the number of windows along their three axes."""
+        check_pictures(self, x, self.rank)
+        out = self.windows.out(self, x.shape[2:], self.ceil_mode)
+        flat = (1,) * (3 - self.rank)
+        return np.ascontiguousarray(last(x)).reshape(len(x), *flat, *x.shape[2:], x.shape[1]), (*flat, *out)
+
+    def _pictures(self, v):
+        """Volumes as ``(batch, channels, *places)``, channels-last in memory."""
+        return np.moveaxis(v.reshape(len(v), *v.shape[4 - self.rank :]), -1, 1)
 
 
 class _MaxPool(_Pool):
@@ -35,29 +49,17 @@ class _MaxPool(_Pool):
         self._set(kernel_size, stride, padding, dilation, ceil_mode)
 
     def forward(self, x, ctx):
-        check_pictures(self, x, self.rank)
-        windows = self.windows
-        out = windows.out(self, x.shape[2:], self.ceil_mode)
-        padded = windows.padded(last(x), -np.inf, out)
-        y = ctx.empty((*x.shape[:2], *out))
-        best = last(y)
-        best.fill(-np.inf)
-        where = np.zeros(best.shape, np.int16) if ctx.run.training else None
-        for i, (_, places) in enumerate(windows.offsets(out)):
-            value = padded[places]
-            better = (value > best) | (value != value)  # NaN wins
-            np.copyto(best, value, where=better)
-            if where is not None:
-                np.copyto(where, np.int16(i), where=better)
-        ctx.save(where, padded.shape, x.shape, out)
-        return y
+        v, out = self._volumes(x)
+        y, index = np.empty((len(x), *out, x.shape[1]), x.dtype), np.empty((len(x), *out, x.shape[1]), np.int16)
+        pool.largest(y, index, v, self._numbers)
+        ctx.save(index, v.shape)
+        return self._pictures(y)
 
     def backward(self, dy, ctx):
-        where, padded, shape, out = ctx.saved
-        dy, dx = last(dy), np.zeros(padded, dy.dtype)
-        for i, (_, places) in enumerate(self.windows.offsets(out)):
-            dx[places] += dy * (where == i)
-        return np.moveaxis(self.windows.inner(dx, shape[2:]), -1, 1)
+        index, shape = ctx.saved
+        dx = np.empty(shape, dy.dtype)
+        pool.largest_gradient(dx, np.ascontiguousarray(last(dy)).reshape(index.shape), index, self._numbers)
+        return self._pictures(dx)
 
 
 class _AvgPool(_Pool):
@@ -74,42 +76,34 @@ class _AvgPool(_Pool):
         self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
         self._set(kernel_size, stride, padding, 1, ceil_mode)
 
-    def _divisors(self, places, out, dtype):
-        """What the sum of each window is divided by, ``(*out, 1)``."""
+    def _divisors(self, x, out):
+        """What the sum of each window is divided by, for each place of the output."""
         if self.divisor_override is not None:
-            return dtype.type(self.divisor_override)
-        windows = self.windows
-        counts = np.ones(1)
-        for axis, (n, count, step, kernel, (before, after)) in enumerate(
-            zip(places, out, windows.stride, windows.kernel, windows.pads, strict=True)
+            return np.full(out, self.divisor_override, x.dtype)
+        windows, places = self.windows, out[3 - self.rank :]
+        counts = np.ones(())
+        for n, count, step, kernel, (before, after) in zip(
+            x.shape[2:], places, windows.stride, windows.kernel, windows.pads, strict=True
         ):
             first = np.arange(count) * step - before
             low, high = (-before, n + after) if self.count_include_pad else (0, n)
-            inside = np.minimum(first + kernel, high) - np.maximum(first, low)
-            counts = counts * inside.reshape(-1, *[1] * (len(out) - axis))
-        return counts.astype(dtype)
+            counts = counts[..., None] * (np.minimum(first + kernel, high) - np.maximum(first, low))
+        return counts.astype(x.dtype).reshape(out)
 
     def forward(self, x, ctx):
-        check_pictures(self, x, self.rank)
-        windows = self.windows
-        out = windows.out(self, x.shape[2:], self.ceil_mode)
-        padded = windows.padded(last(x), 0, out)
-        y = ctx.empty((*x.shape[:2], *out))
-        total = last(y)
-        total.fill(0)
-        for _, places in windows.offsets(out):
-            total += padded[places]
-        total /= self._divisors(x.shape[2:], out, y.dtype)
-        ctx.save(padded.shape, x.shape, out)
-        return y
+        v, out = self._volumes(x)
+        divisors = self._divisors(x, out)
+        y = np.empty((len(x), *out, x.shape[1]), x.dtype)
+        pool.mean(y, v, divisors, self._numbers)
+        ctx.save(divisors, v.shape)
+        return self._pictures(y)
 
     def backward(self, dy, ctx):
-        padded, shape, out = ctx.saved
-        dx = np.zeros(padded, dy.dtype)
-        each = last(dy) / self._divisors(shape[2:], out, dy.dtype)
-        for _, places in self.windows.offsets(out):
-            dx[places] += each
-        return np.moveaxis(self.windows.inner(dx, shape[2:]), -1, 1)
+        divisors, shape = ctx.saved
+        dx = np.empty(shape, dy.dtype)
+        dy = np.ascontiguousarray(last(dy)).reshape(len(dy), *divisors.shape, shape[-1])
+        pool.mean_gradient(dx, dy, divisors, self._numbers)
+        return self._pictures(dx)
 
 
 def _shapes(rank: int) -> str:
