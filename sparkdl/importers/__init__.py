@@ -6,6 +6,8 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "caffe.load": ["load_caffe"],
+        "caffe.mean": ["load_caffe_mean"],
+        "caffe.solver": ["load_caffe_solver"],
         "caffe.table": ["register_caffe"],
         "keras.load": ["load_keras"],
         "keras.table": ["register_keras"],

@@ -32,6 +32,7 @@ __getattr__, __dir__, __all__ = attach(
         "regularizers": ["L1", "L1L2", "L2", "Regularizer"],
         # schedules
         "schedules.base": ["Clocked", "Schedule"],
+        "schedules.caffe": ["InversePowerLR", "SigmoidLR"],
         "schedules.combine": ["ChainedLR", "SequentialLR"],
         "schedules.cosine": ["CosineAnnealingLR", "CosineAnnealingWarmRestarts"],
         "schedules.decay": [

@@ -128,8 +128,10 @@ class NetBuilder:
         self.unbacked = 0
         self.first_weights: dict[str, int] = {}
         self.preprocess: dict[str, Message] = {}
+        self.losses: list[Message] = []
 
-    def run(self, layers: Sequence[Message]) -> nn.Graph:
+    def run(self, layers: Sequence[Message], train: bool = False) -> nn.Graph:
+        self.losses = [layer for layer in layers if layer["type"] in LOSSES]
         kept = [layer for layer in layers if layer["type"] not in LOSSES | METRICS]
         self._channels(kept)
         for layer in kept:
@@ -142,6 +144,9 @@ class NetBuilder:
             else:
                 self._convert(layer)
         self._check_surplus(kept)
+        if train and self.losses:  # what no loss reads is of no use in training
+            read = {layer["bottom"][0] for layer in self.losses if layer["bottom"]}
+            self.pending = {name: value for name, value in self.values.items() if name in read and name in self.made}
         return self._graph()
 
     def _channels(self, layers: list[Message]) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 from sparkdl import nn
 from sparkdl.errors import FormatError
 from sparkdl.importers.caffe.convert import NetBuilder, check_supported
+from sparkdl.importers.caffe.message import Message
 from sparkdl.importers.caffe.net import in_phase, read_net
 from sparkdl.importers.caffe.weights import read_weights
 from sparkdl.importers.limits import reading
 
 
 def load_caffe(
-    prototxt: str | Path,
+    prototxt: str | Path | Message,
     weights: str | Path | None = None,
     phase: str = "TEST",
     *,
@@ -49,8 +50,8 @@ def load_caffe(
             raise FormatError(f"{prototxt} has no layers in phase {phase}.")
         check_supported(layers)
         builder = NetBuilder(None if weights is None else read_weights(weights), inputs)
-        graph = builder.run(layers)
-    _describe(graph, builder, net, Path(prototxt).parent)
+        graph = builder.run(layers, train=phase == "TRAIN")
+    _describe(graph, builder, net, Path() if isinstance(prototxt, Message) else Path(prototxt).parent)
     return graph.eval()  # type: ignore[return-value]
 
 
@@ -60,6 +61,7 @@ def _describe(graph: nn.Graph, builder: NetBuilder, net: Any, folder: Path) -> N
     transforms = [Preprocess.from_message(t, folder) for t in builder.preprocess.values()]
     graph.preprocess = transforms[0] if transforms else Preprocess()
     graph.net_name = net["name"]
+    graph.loss_layers = builder.losses
     path_of = {id(p): path for path, p in graph.named_parameters()}
     graph.multipliers = {
         path_of[id(p)]: (rate, decay)

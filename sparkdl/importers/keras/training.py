@@ -2,10 +2,187 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from sparkdl.importers.keras.spec import ModelSpec
 
 
-def compiled(config: Any, model: ModelSpec) -> Any:
-    return None
+@dataclass
+class Compiled:
+    """``optimizer`` and ``loss`` are None where the file holds none, or none that is known here (a warning said so)."""
+
+    optimizer: Any = None
+    loss: Any = None
+    metrics: list[Any] = field(default_factory=list)
+
+    def trainer(self, model: Any, **options: Any) -> Any:
+        """A Trainer that goes on training ``model`` as it was compiled."""
+        from sparkdl import optim
+
+        if self.optimizer is None or self.loss is None:
+            raise ValueError("the file holds no optimizer and loss that are known here; make a Trainer with your own.")
+        return optim.Trainer(model.train(), self.loss, self.optimizer, **options)
+
+
+def compiled(config: Any, model: ModelSpec) -> Compiled:
+    """What a file's training configuration says; unknown parts warn."""
+    made = Compiled()
+    if not isinstance(config, dict):
+        return made
+    given = config.get("optimizer_config") or config.get("optimizer")
+    if given is not None:
+        made.optimizer = _known("optimizer", given, lambda: _optimizer(given))
+    loss = config.get("loss")
+    if loss is not None:
+        made.loss = _known("loss", loss, lambda: _losses(loss, config.get("loss_weights"), model))
+    metrics = config.get("metrics") or []
+    for metric in _flat(metrics):
+        one = _known("metric", metric, lambda metric=metric: _metric(metric))
+        if one is not None:
+            made.metrics.append(one)
+    return made
+
+
+def _known(what: str, given: Any, make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        warnings.warn(f"the file's {what} {_short(given)} is not known here and left out ({error}).", stacklevel=4)
+        return None
+
+
+def _short(given: Any) -> str:
+    return str(given.get("class_name") if isinstance(given, dict) and "class_name" in given else given)[:80]
+
+
+def _flat(value: Any) -> list[Any]:
+    if isinstance(value, dict) and "class_name" not in value:
+        value = list(value.values())
+    return [x for each in value for x in _flat(each)] if isinstance(value, list) else [value]
+
+
+# -- optimizers ------------------------------------------------------------------------------------------------------
+def _optimizer(given: Any) -> Any:
+    from sparkdl import optim
+
+    kind, config = (given, {}) if isinstance(given, str) else (given["class_name"], given.get("config") or {})
+    kind = str(kind).split(">")[-1].lower()
+    rate = config.get("learning_rate", config.get("lr", 0.01 if kind == "sgd" else 0.001))
+    lr, schedule = (_rate(rate)) if isinstance(rate, dict) else (float(rate), None)
+    decay = float(config.get("decay") or 0.0)
+    if decay and schedule is None:
+        schedule = optim.InverseTimeLR(decay)
+    shared: dict[str, Any] = {"lr": lr, "schedule": schedule}
+    if config.get("weight_decay"):
+        shared["weight_decay"] = float(config["weight_decay"])
+
+    def number(key: str, default: float) -> float:
+        value = config.get(key)
+        return default if value is None else float(value)
+
+    betas = number("beta_1", 0.9), number("beta_2", 0.999)
+    eps = number("epsilon", 1e-7)
+    if kind == "sgd":
+        momentum = number("momentum", 0.0)
+        return optim.SGD(momentum=momentum, nesterov=bool(config.get("nesterov")) and momentum > 0, **shared)
+    if kind == "rmsprop":
+        return optim.RMSprop(alpha=number("rho", 0.9), eps=eps, momentum=number("momentum", 0.0), centered=bool(config.get("centered")), **shared)
+    if kind == "adagrad":
+        return optim.Adagrad(eps=eps, initial_accumulator_value=number("initial_accumulator_value", 0.0), **shared)
+    if kind == "adadelta":
+        return optim.Adadelta(rho=number("rho", 0.95), eps=eps, **shared)
+    if kind in ("adam", "adamw", "nadam", "adamax"):
+        cls = {"adam": "AMSGrad" if config.get("amsgrad") else "Adam", "adamw": "AdamW", "nadam": "NAdam", "adamax": "Adamax"}[kind]
+        return getattr(optim, cls)(betas=betas, eps=eps, **shared)
+    if kind == "ftrl":
+        return optim.Ftrl(lr_power=number("learning_rate_power", -0.5), l1=number("l1_regularization_strength", 0.0),
+                          l2=number("l2_regularization_strength", 0.0), lr=lr, schedule=schedule)  # fmt: skip
+    if kind == "lion":
+        return optim.Lion(betas=(betas[0], number("beta_2", 0.99)), **shared)
+    raise ValueError("no such rule")
+
+
+def _rate(given: dict[str, Any]) -> tuple[float, Any]:
+    from sparkdl import optim
+
+    kind, config = given["class_name"], given["config"]
+    unit = {"unit": "iteration"}
+    if kind == "ExponentialDecay":
+        schedule: Any = optim.ExponentialLR(config["decay_rate"], int(config["decay_steps"]), bool(config.get("staircase")), **unit)
+        return float(config["initial_learning_rate"]), schedule
+    if kind == "PolynomialDecay" and not config.get("end_learning_rate") and not config.get("cycle"):
+        return float(config["initial_learning_rate"]), optim.PolynomialLR(int(config["decay_steps"]), config.get("power", 1.0), **unit)
+    if kind == "CosineDecay" and not config.get("alpha") and not config.get("warmup_steps"):
+        return float(config["initial_learning_rate"]), optim.CosineAnnealingLR(int(config["decay_steps"]), **unit)
+    raise ValueError(f"learning rate schedule {kind}")
+
+
+# -- losses ----------------------------------------------------------------------------------------------------------
+def _losses(given: Any, weights: Any, model: ModelSpec) -> Any:
+    from sparkdl import nn
+
+    if isinstance(given, dict) and "class_name" not in given:
+        given = [given[ref.layer] for ref in model.outputs]
+        weights = [weights.get(ref.layer, 1.0) for ref in model.outputs] if isinstance(weights, dict) else weights
+    if isinstance(given, list):
+        parts = [_loss(each) for each in given]
+        return parts[0] if len(parts) == 1 else nn.ParallelLoss(parts, weights)
+    one = _loss(given)
+    return one if len(model.outputs) == 1 else nn.ParallelLoss([_loss(given) for _ in model.outputs], weights)
+
+
+_LOSSES: dict[str, str] = {
+    "categoricalcrossentropy": "CategoricalCrossEntropyLoss", "sparsecategoricalcrossentropy": "CategoricalCrossEntropyLoss",
+    "binarycrossentropy": "BCELoss", "meansquarederror": "MSELoss", "mse": "MSELoss", "meanabsoluteerror": "L1Loss",
+    "mae": "L1Loss", "meanabsolutepercentageerror": "MAPELoss", "mape": "MAPELoss", "meansquaredlogarithmicerror": "MSLELoss",
+    "msle": "MSLELoss", "categoricalhinge": "CategoricalHingeLoss", "hinge": "MarginLoss", "logcosh": "LogCoshLoss",
+    "huber": "HuberLoss", "huberloss": "HuberLoss", "kullbackleiblerdivergence": "KullbackLeiblerDivergenceLoss",
+    "kldivergence": "KullbackLeiblerDivergenceLoss", "cosineproximity": "CosineProximityLoss", "poisson": "PoissonNLLLoss",
+}  # fmt: skip
+
+
+def _plain(given: Any) -> tuple[str, dict[str, Any]]:
+    kind, config = given, {}
+    if isinstance(given, dict):
+        kind, config = given["class_name"], given.get("config") or {}
+        if isinstance(config, dict) and isinstance(config.get("fn"), str):  # a wrapper around a function
+            kind = config["fn"]
+        if kind == "function":
+            kind, config = config, {}
+    return str(kind).replace("_", "").lower(), config if isinstance(config, dict) else {}
+
+
+def _loss(given: Any) -> Any:
+    from sparkdl import nn
+
+    kind, config = _plain(given)
+    if config.get("from_logits"):
+        logits = {"sparsecategoricalcrossentropy": "CrossEntropyLoss", "binarycrossentropy": "BCEWithLogitsLoss"}
+        if kind not in logits:
+            raise ValueError(f"{kind} from logits")
+        return getattr(nn, logits[kind])()
+    if kind not in _LOSSES:
+        raise ValueError("no such loss")
+    if kind == "poisson":
+        return nn.PoissonNLLLoss(log_input=False)
+    return nn.HuberLoss(float(config.get("delta") or 1.0)) if kind.startswith("huber") else getattr(nn, _LOSSES[kind])()
+
+
+def _metric(given: Any) -> Any:
+    from sparkdl import optim
+
+    kind, config = _plain(given)
+    if kind in ("accuracy", "acc", "sparsecategoricalaccuracy"):
+        return optim.Top1Accuracy()
+    if kind in ("topkcategoricalaccuracy", "sparsetopkcategoricalaccuracy"):
+        return optim.TopK(int(config.get("k", 5)))
+    names = {
+        "categoricalaccuracy": "CategoricalAccuracy", "binaryaccuracy": "BinaryAccuracy", "mae": "MAE", "meanabsoluteerror": "MAE",
+        "mse": "MSE", "meansquarederror": "MSE", "auc": "AUC", "precision": "Precision", "recall": "Recall",
+    }  # fmt: skip
+    if kind not in names:
+        raise ValueError("no such metric")
+    return getattr(optim, names[kind])()

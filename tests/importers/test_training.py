@@ -1,0 +1,106 @@
+"""What files say about training: Caffe's solvers, and Keras's compiled optimizer, loss and metrics."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from realdata import real_data
+from sparkdl import nn, optim
+from sparkdl.errors import FormatError
+from sparkdl.importers import load_caffe_solver, load_keras
+from sparkdl.importers.caffe.solver import read_solver, rule_and_schedule
+from sparkdl.optim import Progress
+
+NET = """
+name: "tiny"
+layer { name: "d" type: "Data" top: "data" top: "label" include { phase: TRAIN } data_param { source: "x" batch_size: 8 }
+        transform_param { crop_size: 6 force_gray: true scale: 0.5 } }
+layer { name: "d" type: "Data" top: "data" top: "label" include { phase: TEST } data_param { source: "y" batch_size: 2 } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" param { lr_mult: 1 } param { lr_mult: 2 decay_mult: 0 }
+        convolution_param { num_output: 3 kernel_size: 3 weight_filler { type: "xavier" } } }
+layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
+layer { name: "ip" type: "InnerProduct" bottom: "conv" top: "ip" inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }
+layer { name: "accuracy" type: "Accuracy" bottom: "ip" bottom: "label" top: "accuracy" include { phase: TEST } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }
+"""
+SOLVER = 'net: "tiny.prototxt" base_lr: 0.1 momentum: 0.9 weight_decay: 0.01 lr_policy: "step" gamma: 0.5 stepsize: 10 max_iter: 20 random_seed: 3'
+
+
+@pytest.fixture
+def solver(tmp_path):
+    (tmp_path / "tiny.prototxt").write_text(NET)
+    path = tmp_path / "solver.prototxt"
+    path.write_text(SOLVER)
+    return path
+
+
+def test_a_solver_becomes_a_trainer_that_trains(solver):
+    trainer = load_caffe_solver(solver, progress=False)
+    assert isinstance(trainer.loss, nn.SoftmaxWithLoss) and trainer.batch_size == 8 and trainer.seed == 3
+    rule = trainer.optimizer
+    assert isinstance(rule, optim.SGD) and (rule.lr, rule.momentum, rule.weight_decay) == (0.1, 0.9, 0.01)
+    assert rule.options(Progress(iteration=25))["lr"] == pytest.approx(0.1 * 0.5**2)
+    assert rule.groups == {"conv.bias": {"lr": 0.2, "weight_decay": 0.0}}
+    draw = np.random.default_rng(0)
+    x = draw.standard_normal((64, 1, 6, 6)).astype(np.float32)
+    y = (x.mean((1, 2, 3)) > 0).astype(np.int64)
+    history = trainer.fit((x, y))
+    assert history is not None and trainer.model.output_names == ["ip"]
+
+
+def curve(text, at):
+    path = text
+    kind, arguments, schedule = rule_and_schedule(path)
+    return [arguments["lr"] if schedule is None else schedule(arguments["lr"], Progress(iteration=t)) for t in at]
+
+
+@pytest.mark.parametrize(
+    "policy, formula",
+    [
+        ('lr_policy: "fixed"', lambda t: 1),
+        ('lr_policy: "step" gamma: 0.1 stepsize: 7', lambda t: 0.1 ** (t // 7)),
+        ('lr_policy: "exp" gamma: 0.9', lambda t: 0.9**t),
+        ('lr_policy: "inv" gamma: 0.01 power: 0.75', lambda t: (1 + 0.01 * t) ** -0.75),
+        ('lr_policy: "multistep" gamma: 0.5 stepvalue: 5 stepvalue: 20', lambda t: 0.5 ** ((t >= 5) + (t >= 20))),
+        ('lr_policy: "poly" power: 2 max_iter: 50', lambda t: (1 - t / 50) ** 2),
+        ('lr_policy: "sigmoid" gamma: -0.2 stepsize: 20', lambda t: 1 / (1 + np.exp(0.2 * (t - 20)))),
+    ],
+)
+def test_learning_rate_policies(tmp_path, policy, formula):
+    path = tmp_path / "s.prototxt"
+    path.write_text(f"base_lr: 2 {policy}")
+    at = [0, 1, 4, 5, 6, 7, 19, 20, 49]
+    np.testing.assert_allclose(curve(read_solver(path), at), [2 * formula(t) for t in at])
+
+
+def test_all_solvers_of_the_caffe_project():
+    for path in sorted(real_data("caffe_text").rglob("*solver*.prototxt")):
+        rule_and_schedule(read_solver(path))
+
+
+def test_a_solver_without_what_its_policy_needs(tmp_path):
+    (tmp_path / "s.prototxt").write_text('base_lr: 1 lr_policy: "step" gamma: 0.1')
+    with pytest.raises(FormatError, match="'step' needs stepsize"):
+        read_solver(tmp_path / "s.prototxt")
+
+
+@pytest.mark.parametrize("case, file", [("k22_compiled_trained", "model.h5"), ("tfk_compiled_trained", "model.h5"), ("k3_compiled_trained", "model.keras")])
+def test_compiled_keras_models_go_on_training(case, file):
+    folder = real_data(f"keras_generated/{case}")
+    model = load_keras(folder / file, compile=True)
+    assert isinstance(model.compiled.optimizer, optim.UpdateRule) and isinstance(model.compiled.loss, nn.Loss)
+    assert load_keras(folder / file).compiled is None
+
+
+def test_an_unknown_loss_warns(tmp_path):
+    from sparkdl.importers.keras.training import compiled
+
+    with pytest.warns(UserWarning, match="loss my_loss is not known here"):
+        made = compiled({"loss": "my_loss", "optimizer_config": {"class_name": "Adam", "config": {"lr": 0.1}}}, None)
+    assert made.loss is None and made.optimizer.lr == 0.1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert compiled(None, None).optimizer is None
