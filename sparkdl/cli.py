@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = commands.add_parser("summary", help="print the layers, shapes and sizes of a model file")
     command.add_argument("file", type=Path, help=files)
     command.add_argument("--weights", type=Path, help="the file of the weights, where it is another one")
-    command.add_argument("--shape", help="the input's shape without the batch, e.g. 3,224,224")
+    command.add_argument("--shape", type=_shape, help="the input's shape without the batch, e.g. 3,224,224")
     command.set_defaults(run=_summary)
 
     command = commands.add_parser("convert", help="turn a model file into a saved model of this library")
@@ -61,10 +61,16 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _summary(options: argparse.Namespace) -> int:
-    shape = tuple(int(size) for size in options.shape.split(",")) if options.shape else None
     model = _read(options.file, options.weights)
-    print(model.summary(shape) if shape else model)
+    print(model.summary(options.shape) if options.shape else model)
     return 0
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(size) for size in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected whole numbers with commas between them, got {text!r}") from None
 
 
 def _convert(options: argparse.Namespace) -> int:

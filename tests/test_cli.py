@@ -1,0 +1,57 @@
+"""The command: what it prints, where it writes, and its one line of error."""
+
+import numpy as np
+import pytest
+
+from sparkdl import __version__, nn
+from sparkdl.cli import main
+
+PROTOTXT = """
+name: "small"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 4 } }
+"""
+
+
+@pytest.fixture
+def saved(tmp_path):
+    net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    net.save(tmp_path / "net")
+    return tmp_path / "net"
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out.strip() == __version__
+
+
+def test_summary_of_a_saved_model_names_its_layers(saved, capsys):
+    assert main(["summary", str(saved)]) == 0
+    assert "Linear" in capsys.readouterr().out
+    assert main(["summary", str(saved), "--shape", "3"]) == 0
+    assert "26" in capsys.readouterr().out  # 3 * 4 + 4 + 4 * 2 + 2 parameters
+
+
+def test_convert_writes_a_model_that_loads_and_computes_the_same(tmp_path, capsys):
+    (tmp_path / "small.prototxt").write_text(PROTOTXT)
+    assert main(["convert", str(tmp_path / "small.prototxt"), str(tmp_path / "out")]) == 0
+    assert "16 parameters" in capsys.readouterr().out
+    net = nn.load(tmp_path / "out")
+    weight, bias = (array for _, array in sorted(net.state_dict().items(), reverse=True))
+    x = np.float32([[1, 2, 3]])
+    np.testing.assert_allclose(net.predict(x), x @ weight.T + bias, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name, said", [("none.h5", "does not exist"), ("file.xyz", "the ending '.xyz' is not known")])
+def test_a_file_that_cannot_be_read_is_one_line_of_error(name, said, tmp_path, capsys):
+    (tmp_path / "file.xyz").write_text("")
+    assert main(["summary", str(tmp_path / name)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("sparkdl summary: ") and said in error and error.count("\n") == 1
+
+
+def test_a_shape_that_is_none_is_refused(saved, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["summary", str(saved), "--shape", "3,x"])
+    assert "expected whole numbers" in capsys.readouterr().err
