@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sparkdl import memory
 from sparkdl.errors import ShapeError
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -25,5 +26,5 @@ def empty_like_layout(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """Fresh memory; 4-D shapes (batch, channels, height, width) lie channels-last in memory."""
     if len(shape) == 4:
         n, c, h, w = shape
-        return np.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
-    return np.empty(shape, dtype)
+        return memory.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
+    return memory.empty(shape, dtype)

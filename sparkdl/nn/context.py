@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sparkdl import memory
 from sparkdl.arrays import empty_like_layout
 from sparkdl.nn.parameter import Parameter
 from sparkdl.tree import fold, split, subtrees
@@ -74,7 +75,7 @@ class Context:
 
     def scratch(self, shape: tuple[int, ...], dtype: Any = None) -> np.ndarray:
         """C-contiguous memory that is free again when this call of the layer returns."""
-        return np.empty(shape, self.dtype if dtype is None else dtype)
+        return memory.empty(shape, self.dtype if dtype is None else dtype)
 
     def save(self, *arrays: Any) -> None:
         """Keeps what backward needs, as ``saved``; nothing is kept when no backward will come."""

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sparkdl import memory
 from sparkdl.kernel import njit, num_threads, numba
 from sparkdl.nn.kernels import winograd
 from sparkdl.nn.kernels.block import BIAS, STORED, ZERO, block, panel, steps, transpose
@@ -420,7 +421,7 @@ def _turn(to, w, order, groups, parts):
 def _turned(w: np.ndarray, order: list[int], groups: int) -> np.ndarray:
     """The taps ``order`` of ``w``, with in and out exchanged within each group: (taps, out / groups, in)."""
     kh, kw, depth, out = w.shape
-    to = np.empty((len(order), out // groups, depth * groups), w.dtype)
+    to = memory.empty((len(order), out // groups, depth * groups), w.dtype)
     _turn(to, w.reshape(kh * kw, depth, out), np.array(order), groups, max(1, min(num_threads(), len(order))))
     return to
 
@@ -483,6 +484,24 @@ def _sum_pixels(dw, x, dy, bounds, sums, roff, toff, coff):
                 dw[r + k, column : column + width] = slots[0, k * sums.width : k * sums.width + width]
 
 
+@njit(parallel=True)
+def _sum_leaves(parts, x, dy, bounds, sums, step, roff, toff, coff):
+    """``parts`` (leaves, rows, out) for small gradients of large images: some image rows at a time, all of ``dw`` by them."""
+    size, out = x.itemsize, parts.shape[2]
+    for leaf in prange(len(bounds) - 1):
+        first, stop = bounds[leaf] * sums.lines, bounds[leaf + 1] * sums.lines
+        if first == stop:
+            parts[leaf] = 0
+        for line in range(first, stop, step):
+            for r in range(0, sums.rows, sums.height):
+                block(
+                    x, x.ctypes.data, roff.ctypes.data + 8 * r, sums.step, toff.ctypes.data + 8 * line,
+                    min(step, stop - line), sums.pixels, dy.ctypes.data + size * line * sums.pixels * out, out,
+                    sums.pixels * out, parts[leaf].ctypes.data + size * r * out, coff.ctypes.data,
+                    min(sums.height, sums.rows - r), out, STORED if line > first else ZERO, 0,
+                )  # fmt: skip
+
+
 @lru_cache(maxsize=1024)
 def _sums(
     images: int, kernel: Pair, depth: int, out: int, groups: int, stride: Pair, dilation: Pair, grid: Pair,
@@ -507,31 +526,34 @@ def _sums(
 
 
 @njit(parallel=True)
-def _sum_depthwise(parts, x, dy, bounds, lines, roff, toff, coff):
+def _sum_depthwise(parts, x, dy, bounds, unit, roff, toff, coff):
     """``parts`` (leaves, taps, channels): a row of output pixels at a time, so that all its taps find it in cache."""
     size, channels = x.itemsize, x.shape[3]
+    lines = dy.shape[1]
     for leaf in prange(len(bounds) - 1):
+        padded = np.empty(unit.padded_rows * unit.padded_columns * channels, x.dtype)
         row = np.empty(parts[leaf].size, x.dtype)
         total = parts[leaf].reshape(-1)
         total[:] = 0
-        for line in range(bounds[leaf] * lines, bounds[leaf + 1] * lines):
-            n, r = line // lines, line % lines
-            depthwise_grad(
-                x, x.ctypes.data + n * x.strides[0] + r * roff[-1] * size, roff.ctypes.data, toff.ctypes.data, len(toff),
-                dy.ctypes.data + line * dy.shape[2] * channels * size, coff.ctypes.data, row.ctypes.data, dy.shape[2],
-                channels,
-            )  # fmt: skip
-            add(total, row)
+        for n in range(bounds[leaf], bounds[leaf + 1]):
+            _copy_padded(padded, 0, x, n, 0, unit)
+            for r in range(lines):
+                depthwise_grad(
+                    x, padded.ctypes.data + r * roff[-1] * size, roff.ctypes.data, toff.ctypes.data, len(toff),
+                    dy.ctypes.data + (n * lines + r) * dy.shape[2] * channels * size, coff.ctypes.data, row.ctypes.data,
+                    dy.shape[2], channels,
+                )  # fmt: skip
+                add(total, row)
 
 
-def _depthwise_weights(dw: Any, x: Any, dy: Any, bounds: Any, stride: Pair, dilation: Pair) -> None:
+def _depthwise_weights(dw: Any, x: Any, dy: Any, bounds: Any, unit: Unit, stride: Pair, dilation: Pair) -> None:
     kh, kw, _, channels = dw.shape
-    _, row, column, _ = _elements(x)
+    row, column = unit.padded_columns * channels, channels
     columns = dy.shape[2]
     roff = np.append(steps(columns, stride[1] * column), stride[0] * row)  # the last entry leads to the next row
     toff = np.add.outer(steps(kh, dilation[0] * row), steps(kw, dilation[1] * column)).reshape(-1)
     parts = np.empty((len(bounds) - 1, kh * kw, channels), dw.dtype)
-    _sum_depthwise(parts, x, dy, bounds, dy.shape[1], roff, toff, steps(columns, channels))
+    _sum_depthwise(parts, x, dy, bounds, unit, roff, toff, steps(columns, channels))
     tree_sum(dw, parts)
 
 
@@ -563,18 +585,25 @@ def backward_weights(
     reach_rows = (grid[0] - 1) * stride[0] + (kh - 1) * dilation[0] + 1
     reach_columns = (grid[1] - 1) * stride[1] + (kw - 1) * dilation[1] + 1
     dense = x.strides[3] == x.itemsize or channels == 1
+    unit = Unit(1, 1, 1, 1, 1, 1, -top, -left, reach_rows, reach_columns, 1, 1, 1, 1, 1, 1, 1, 1)
+    if groups == channels == out:
+        _depthwise_weights(dw, x, dy, bounds, unit, stride, dilation)
+        return
     if top or left or reach_rows > height or reach_columns > width or not dense:
-        unit = Unit(1, 1, 1, 1, 1, 1, -top, -left, reach_rows, reach_columns, 1, 1, 1, 1, 1, 1, 1, 1)
-        to = np.empty((images, reach_rows, reach_columns, channels), x.dtype)
+        to = memory.empty((images, reach_rows, reach_columns, channels), x.dtype)
         _padded(to, x, unit)
         x = to
-    if groups == channels == out:
-        _depthwise_weights(dw, x, dy, bounds, stride, dilation)
-        return
     sums, roff, toff, coff = _sums(
         images, (kh, kw), depth, out, groups, tuple(stride), tuple(dilation), grid, _elements(x)[:3], x.itemsize,
         num_threads(),
     )  # fmt: skip
+    line = x.itemsize * grid[1] * (stride[1] * channels + out)  # bytes that a row of output pixels reads
+    if groups == 1 and dw.nbytes <= _SCRATCH * 2 and line * sums.lines * images > 4 * _SCRATCH * (len(bounds) - 1):
+        parts = memory.empty((len(bounds) - 1, sums.rows, out), dw.dtype)
+        step = max(1, _SCRATCH // line)
+        _sum_leaves(parts, x, dy, bounds, sums, step, roff, toff, steps(sums.height, out))
+        tree_sum(dw, parts)
+        return
     _sum_pixels(dw.reshape(-1, out), x, dy, bounds, sums, roff, toff, coff)
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sparkdl import memory
 from sparkdl.kernel import njit, num_threads, numba
 from sparkdl.nn.kernels.block import LANES, PANEL, STORED, ZERO, block, steps, transpose
 from sparkdl.nn.kernels.leaves import add, tree_sum
@@ -179,7 +180,7 @@ def forward(y: Any, x: Any, w: Any, bias: Any, padding: tuple[int, int]) -> None
 
 def backward_data(dx: Any, dy: Any, w: Any, padding: tuple[int, int]) -> None:
     channels, out = w.shape[2:]
-    turned = np.empty((9, out, channels), np.float32)
+    turned = memory.empty((9, out, channels))
     _turn(turned, w.reshape(9, channels, out), max(1, min(num_threads(), out // 16)))
     _run(dx, dy, turned, None, (2 - padding[0], 2 - padding[1]))
 
@@ -309,14 +310,14 @@ def backward_weights(dw: Any, x: Any, dy: Any, bounds: Any, padding: tuple[int, 
         return
     tiles = _tiles(dy.shape[1:3], len(x), channels, out, padding)
     if 36 * channels * out * 4 <= _ALL_AT_ONCE:
-        parts = np.empty((len(bounds) - 1, 9, channels, out), np.float32)
+        parts = memory.empty((len(bounds) - 1, 9, channels, out))
         tiles = tiles._replace(chunk=min(tiles.chunk, 48))
         _leaf_by_leaf(parts, x, dy, bounds, tiles, steps(channels), steps(channels, out), steps(1))
         tree_sum(dw, parts)
         return
     each = tiles.down * tiles.across
     step_v, step_z = len(x) * each * channels + 16, len(x) * each * out + 16
-    v, z = np.empty(36 * step_v, np.float32), np.empty(36 * step_z, np.float32)
+    v, z = memory.empty((36 * step_v,)), memory.empty((36 * step_z,))
     _transform_all(v, z, x, dy, step_v, step_z, tiles)
     wide = min(PANEL4, out)
     parts = max(1, min(num_threads(), -(-channels // _BLOCK) * -(-out // wide)))

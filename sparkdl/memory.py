@@ -1,0 +1,76 @@
+"""Large arrays whose memory is used again as soon as nobody holds them.
+
+Fresh memory from the system costs more than most kernels that write it: every page has to be found and cleared first.
+Blocks of some sizes are therefore kept when the last array on them is gone, as much as was ever in use at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from math import prod
+from typing import Any
+
+import numpy as np
+
+_LEAST = 1 << 18  # bytes: the C library serves smaller ones well
+
+
+class _Pool:
+    """Free blocks by size; counts what is lent and what is free."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()  # a block may come back in the middle of anything, also of ``take``
+        self.free: dict[int, list[np.ndarray]] = {}
+        self.lent = self.most = self.idle = 0
+
+    def take(self, size: int) -> np.ndarray:
+        with self.lock:
+            self.lent += size
+            self.most = max(self.most, self.lent)
+            blocks = self.free.get(size)
+            if blocks:
+                self.idle -= size
+                return blocks.pop()
+        return np.empty(size + 64, np.uint8)
+
+    def give(self, raw: np.ndarray, size: int) -> None:
+        with self.lock:
+            self.lent -= size
+            if self.idle + size <= self.most:
+                self.free.setdefault(size, []).append(raw)
+                self.idle += size
+
+    def clear(self) -> None:
+        """Gives all free blocks back to the system."""
+        with self.lock:
+            self.free.clear()
+            self.idle, self.most = 0, self.lent
+
+
+pool = _Pool()
+
+
+class _Block:
+    """What an array on a block has as its base: when it goes, so has every view."""
+
+    __slots__ = ("raw", "size", "__array_interface__")
+
+    def __init__(self, size: int) -> None:
+        self.raw, self.size = pool.take(size), size
+        start = self.raw.ctypes.data
+        start += -start % 64
+        self.__array_interface__ = {"version": 3, "shape": (size,), "typestr": "|u1", "data": (start, False)}
+
+    def __del__(self) -> None:
+        pool.give(self.raw, self.size)
+
+
+def empty(shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
+    """An array with anything in it, as ``np.empty``; large ones start on a cache line."""
+    dtype = np.dtype(dtype)
+    nbytes = prod(shape) * dtype.itemsize
+    if nbytes < _LEAST:
+        return np.empty(shape, dtype)
+    step = 1 << (nbytes.bit_length() - 4)  # sizes in steps of an eighth at most, so that they meet again
+    block = np.asarray(_Block(-(-nbytes // step) * step))
+    return block[:nbytes].view(dtype).reshape(shape)
