@@ -1,0 +1,73 @@
+"""Training for a stage: in the driver or on the executors, one fit after another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sparkdl.data.frame import prepare
+from sparkdl.errors import DataError
+from sparkdl.optim.bar import Bar
+from sparkdl.optim.check import check_feed
+from sparkdl.optim.exchange.local import Local
+from sparkdl.optim.exchange.member import Member
+from sparkdl.optim.history import History
+from sparkdl.optim.loop import Loop
+from sparkdl.optim.trainer import Trainer
+
+SMALL = 32 << 20  # bytes of rows, by Spark's own estimate, up to which training in the driver is the faster way
+_turns: dict[str, threading.Lock] = {}
+_turns_lock = threading.Lock()
+
+
+def fit(trainer: Trainer, data: Any, columns: dict[str, Any], validation: Any, metrics: Any, where: str) -> History:
+    """Trains ``trainer.model`` on a DataFrame; ``where`` is "auto", "always" (here) or "never"."""
+    with turn(data.sparkSession):
+        if where == "always" or (where == "auto" and trainer.tasks is None and is_small(data)):
+            return fit_here(trainer, data, columns, validation, metrics)
+        return trainer.fit(data, **columns, validation=validation, metrics=metrics)
+
+
+@contextmanager
+def turn(spark: Any) -> Iterator[None]:
+    """Waits for the other fits of this Spark application.
+
+    A training stage needs all its slots at once, and takes them all; two that start at once, as under
+    ``CrossValidator(parallelism=2)``, would each wait for slots that the other has.
+    """
+    key = spark.sparkContext.applicationId if hasattr(spark, "_jsparkSession") else "connect"
+    with _turns_lock:
+        lock = _turns.setdefault(key, threading.Lock())
+    with lock:
+        yield
+
+
+def is_small(df: Any) -> bool:
+    """Whether Spark's estimate, made without a job, says that the rows are few; under Spark Connect there is none."""
+    if not hasattr(df, "_jdf"):
+        return False
+    size = df._jdf.queryExecution().optimizedPlan().stats().sizeInBytes()
+    return int(size.toString()) <= SMALL
+
+
+def fit_here(trainer: Trainer, data: Any, columns: dict[str, Any], validation: Any, metrics: Any) -> History:
+    """Trains on rows collected in this process: the same weights, to the last bit, as the executors would give."""
+    job = trainer.job(metrics)
+    frame, plan = prepare(
+        data, **columns, tasks=1, shards=job.shards, shuffle=job.shuffle, dtype=job.model.dtype, validation=validation
+    )
+    feed, held_out = plan.decode(frame.toArrow().to_batches(), task=0, tasks=1)
+    if not len(feed):
+        raise DataError("there are no rows to train on.")
+    for each in (feed, held_out):
+        if each is not None:
+            check_feed(job.model, job.loss, each)
+    keep = None if trainer.checkpoint is None else trainer.checkpoints(trainer.checkpoint).save
+    with Bar(trainer.progress) as bar:
+        loop = Loop(
+            job, feed, Local(job.clip), Member(shards=job.shards), validation=held_out, report=bar.update, keep=keep
+        )
+        done = loop.run()
+    return History(done.history, visits=loop.visits.report())
