@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from sparkdl.errors import ShapeError, UnsupportedError
-from sparkdl.nn.losses.loss import Loss, leaf_sums, weighted
+from sparkdl.nn.losses.loss import Loss, leaf_sums, per_sample, weighted
 
 
 class CombinedLoss(Loss):
     """Base: ``sum(weights[i] * losses[i])``, each part reduced in its own way first.
 
     A part whose mean divides by what depends on the targets (class weights, ignored places) needs the total over all
-    tasks before the others can be added to it; ``ctx.merge`` gets it.
+    tasks before the others can be added to it; ``ctx.merge`` gets it. Values per sample (``terms``) know no such total:
+    there the part is divided by its number of places.
     """
 
     def __init__(self, losses: Sequence[Loss], weights: Sequence[float] | None = None) -> None:
@@ -43,8 +45,9 @@ class CombinedLoss(Loss):
         for loss, factor, part in zip(self.losses, self._factors(), self.split(y, target), strict=True):
             values, counts = loss.totals(part[0], loss.fit(*part))
             if not isinstance(counts, float):
-                raise UnsupportedError(f"{self!r} has no value per sample: the mean of {loss!r} is over all samples.")
-            total = total + values * (factor / counts)
+                values = loss.terms(part[0], loss.fit(*part))[0]
+                values, counts = per_sample(values), float(math.prod(values.shape[1:]))
+            total = total + values * (factor / (1.0 if loss.reduction == "sum" else counts))
         return total, None
 
     def slope(self, y, target):

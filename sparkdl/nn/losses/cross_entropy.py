@@ -5,7 +5,7 @@ import numpy as np
 from sparkdl.errors import ShapeError
 from sparkdl.kernel import njit
 from sparkdl.nn.kernels import vmath
-from sparkdl.nn.losses.loss import check_class_weights
+from sparkdl.nn.losses.loss import check_class_weights, check_one
 from sparkdl.nn.losses.nll import NLLLoss, as_classes, places
 
 _ROWS = 256  # rows whose exponentials are held at a time
@@ -30,6 +30,7 @@ class CrossEntropyLoss(NLLLoss):
         self.label_smoothing = label_smoothing
 
     def check(self, y, target):
+        check_one(self, y)
         if target is not None and target.ndim == y.ndim > 1:
             if target.shape != y.shape:
                 raise ShapeError(f"{self!r}: probabilities have the outputs' shape {y.shape}, got {target.shape}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sparkdl.errors import DataError, ShapeError
-from sparkdl.nn.losses.loss import Loss
+from sparkdl.nn.losses.loss import Loss, check_one
 
 
 class ElementwiseLoss(Loss):
@@ -18,6 +18,7 @@ class ElementwiseLoss(Loss):
     labels: tuple[float, ...] | None = None  # or their only values
 
     def check(self, y, target):
+        check_one(self, y)
         if target is None or _squeezed(y.shape) != _squeezed(target.shape) or y.ndim == 0:
             got = getattr(target, "shape", None)
             raise ShapeError(f"{self!r} compares arrays of one shape, got outputs {y.shape} and targets {got}.")

@@ -153,8 +153,15 @@ def check_outputs(loss: Loss, y: Any, names: tuple[str, ...]) -> None:
         raise ShapeError(f"{loss!r}: axis 0 of each output is the batch, got {[each.shape for each in y]}.")
 
 
+def check_one(loss: Loss, y: Any) -> None:
+    """``y`` is one output."""
+    if isinstance(y, tuple):
+        raise ShapeError(f"{loss!r} takes one output, the model has {len(y)}; give each its loss by nn.ParallelLoss.")
+
+
 def check_labels(loss: Loss, y: np.ndarray, target: np.ndarray, ignore_index: int | None = None) -> None:
     """Targets are class numbers ``0 .. classes - 1`` (axis 1 of ``y``), one per sample and place."""
+    check_one(loss, y)
     if y.ndim < 2 or target is None or target.shape != (y.shape[0], *y.shape[2:]):
         raise ShapeError(
             f"{loss!r} takes outputs (batch, classes, *) and one class number per place, (batch, *); "

@@ -392,6 +392,27 @@ CASES = [
         )
         for n in ("valid", "full", "batch_size", "none")
     ),
+    Case(
+        lambda: nn.EuclideanLoss(),
+        normal(3, 2),
+        normal(3, 2),
+        naive=mean_of(lambda y, t: np.sum((y - t) ** 2) / 2),
+    ),
+    Case(
+        lambda: nn.SigmoidCrossEntropyLoss(),
+        normal(3),
+        uniform(3),
+        torch=lambda y, t: F.binary_cross_entropy_with_logits(y, t, reduction="sum") / BATCH,
+    ),
+    *(
+        Case(
+            lambda p=p: nn.HingeLoss(p),
+            normal(4),
+            labels(4),
+            naive=mean_of(lambda y, t, p=p: sum(max(0, 1 - (1 if c == t else -1) * y[c]) ** p for c in range(4))),
+        )
+        for p in (1, 2)
+    ),
     Case(lambda: nn.CTCLoss(), log_softmax(7, 5), lambda rng: ALIGNED, torch=ctc),
     Case(
         lambda: nn.MultiLoss([nn.MSELoss(), nn.L1Loss()], [0.3, 2.0]),

@@ -184,6 +184,16 @@ def test_a_copy_made_from_its_config_or_by_pickle_is_the_same(case):
     assert pickle.loads(pickle.dumps(loss))(y, target) == loss(y, target)
 
 
+def test_samples_of_a_combination_are_divided_by_their_places():
+    y, target = np.random.default_rng(0).normal(size=(2, 3, 3, 4)), np.array([[0, 1, 2, -100]] * 3)
+    loss = nn.ParallelLoss([nn.CrossEntropyLoss(), nn.MSELoss()], [1.0, 0.5])
+    each, _ = loss.totals((y[0], y[1]), (target, y[0]))
+    ce = nn.CrossEntropyLoss(reduction="none")(y[0], target).mean(1)
+    np.testing.assert_allclose(each, ce + 0.5 * np.square(y[1] - y[0]).mean((1, 2)))
+    with pytest.raises(ValueError, match="takes one output, the model has 2; give each its loss by nn.ParallelLoss"):
+        nn.MSELoss()((y[0], y[1]), y[0])
+
+
 def test_ctc_takes_lengths_and_counts_what_cannot_be_aligned_as_infinite():
     rng = np.random.default_rng(3)
     y = torch.tensor(rng.normal(size=(3, 5, 4))).log_softmax(2)
