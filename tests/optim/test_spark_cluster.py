@@ -123,23 +123,6 @@ def test_memory_does_not_grow_between_step_100_and_step_500(frame, tmp_path):
             assert abs(late[what] - early[what]) < 2 << 20, (rank, what, early, late)
 
 
-class FillStorage:
-    """A trigger that waits, at one step, until the driver has filled the executors' storage memory."""
-
-    def __init__(self, folder, step):
-        self.folder, self.step = str(folder), step
-
-    def __call__(self, progress):
-        if progress.iteration == self.step:
-            (Path(self.folder) / "waiting").touch()
-            deadline = time.monotonic() + 60
-            while not (Path(self.folder) / "filled").exists():
-                if time.monotonic() > deadline:
-                    raise TimeoutError("the driver did not fill the storage")
-                time.sleep(0.02)
-        return False
-
-
 class Spoil:
     """A trigger that raises at one step."""
 

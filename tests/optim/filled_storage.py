@@ -1,0 +1,96 @@
+"""Run by test_filled_storage.py: trains on two executors while a cached DataFrame fills their storage memory.
+
+Executors have two cores each: one for the training task, one for the tasks that cache. Prints a line of JSON: the hash
+of the weights, and how many megabytes of cached data did not fit.
+"""
+
+import hashlib
+import json
+import random
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import oracle
+import pandas as pd
+from pyspark.sql import SparkSession
+
+from sparkdl import nn, optim
+from sparkdl.data import Column
+
+
+class Pause:
+    """A trigger that, at one step, waits until a file is there."""
+
+    def __init__(self, folder, step):
+        self.folder, self.step = folder, step
+
+    def __call__(self, progress):
+        if progress.iteration == self.step:
+            (Path(self.folder) / "waiting").touch()
+            deadline = time.monotonic() + 120
+            while not (Path(self.folder) / "filled").exists():
+                if time.monotonic() > deadline:
+                    raise TimeoutError("the storage was not filled")
+                time.sleep(0.05)
+        return False
+
+
+def noise(i):
+    """64 MiB that cannot be compressed."""
+    return random.Random(i).randbytes(64 << 20)
+
+
+def digest(model) -> str:
+    return hashlib.sha256(b"".join(a.tobytes() for a in model.state_dict().values())).hexdigest()
+
+
+def train(data, folder=None, **columns):
+    model = oracle.model()
+    end = optim.max_iteration(60)
+    trainer = optim.Trainer(
+        model, nn.NLLLoss(), optim.SGD(lr=0.05, momentum=0.9), batch_size=32, seed=5, end=end, progress=False,
+        tasks=2 if columns else None, validate=Pause(folder, 20) if folder else None,
+    )  # fmt: skip
+    trainer.fit(data, validation=data, **columns)
+    return digest(model)
+
+
+def main(folder: str) -> None:
+    spark = (
+        SparkSession.builder.master("local-cluster[2,2,1024]")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.local.dir", folder)
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.scheduler.minRegisteredResourcesRatio", "1.0")
+        .getOrCreate()
+    )
+    spark.sparkContext.setLogLevel("ERROR")
+    x, y = oracle.data(800)
+    frame = spark.createDataFrame(pd.DataFrame({"x": [row.ravel().tolist() for row in x], "label": y}))
+    filler = spark.sparkContext.parallelize(range(16), 16).map(noise).cache()
+    fitted: list[int] = []
+
+    def fill():
+        while not (Path(folder) / "waiting").exists():
+            time.sleep(0.1)
+        filler.count()
+        status = spark.sparkContext._jsc.sc().getRDDStorageInfo()
+        fitted.append(sum(info.numCachedPartitions() for info in status))
+        (Path(folder) / "filled").touch()
+
+    thread = threading.Thread(target=fill, daemon=True)
+    thread.start()
+    weights = train(frame, folder, features=Column("x", shape=(1, 8, 8)), label="label")
+    thread.join(10)
+    print(json.dumps({"weights": weights, "left_out": 16 - fitted[0]}))
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
