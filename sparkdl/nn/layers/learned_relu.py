@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from sparkdl.errors import ShapeError
+from sparkdl.kernel import elementwise
 from sparkdl.nn.layers.draws import uniform
+from sparkdl.nn.layers.relu import _leaky, _leaky_slope
 from sparkdl.nn.module import Layer
 from sparkdl.nn.parameter import Parameter
+
+_leaky_by, _leaky_by_slope = elementwise(_leaky), elementwise(_leaky_slope)
 
 
 class PReLU(Layer):
@@ -37,21 +41,26 @@ class PReLU(Layer):
         return self.weight.data.reshape(-1, *[1] * max(x.ndim - 2, 0))
 
     def forward(self, x, ctx):
+        slopes = self._slopes(x)
         ctx.save(x)
-        return np.where(x > 0, x, x * self._slopes(x))
+        y = ctx.empty(x.shape)
+        _leaky_by(y, x, slopes)
+        return y
 
     def backward(self, dy, ctx):
         (x,) = ctx.saved
 
         def weights(out, rows):
-            terms = np.where(x[rows] > 0, 0, x[rows] * dy[rows])
+            terms = np.minimum(x[rows], 0) * dy[rows]
             if self.num_parameters == 1:
                 out[...] = np.ascontiguousarray(terms).sum()
             else:
                 np.ascontiguousarray(np.moveaxis(terms, 1, -1)).reshape(-1, self.num_parameters).sum(0, out=out)
 
         ctx.grad(self.weight, weights)
-        return np.where(x > 0, dy, dy * self._slopes(x))
+        dx = ctx.empty(x.shape)
+        _leaky_by_slope(dx, x, dy, self._slopes(x))
+        return dx
 
 
 class RReLU(Layer):

@@ -7,25 +7,28 @@ from math import prod
 import numpy as np
 
 from sparkdl.errors import ShapeError
+from sparkdl.nn.kernels import rows
 from sparkdl.nn.layers.windows import PLACES
 from sparkdl.nn.module import Layer
 from sparkdl.nn.parameter import Parameter
 
 
 def _normalised(v, eps):
-    """``(v - mean) / sqrt(var + eps)`` of contiguous vectors along the last axis, and the factor."""
-    n = v.dtype.type(max(v.shape[-1], 1))
-    centred = v - v.sum(-1, keepdims=True) / n
-    scale = 1 / np.sqrt((centred * centred).sum(-1, keepdims=True) / n + v.dtype.type(eps))
-    return centred * scale, scale
+    """``(v - mean) / sqrt(var + eps)`` of contiguous vectors along the last axis, and the factors."""
+    y, scale = np.empty_like(v), np.empty(v.shape[:-1], v.dtype)
+    rows.normalise(_matrix(y), scale.reshape(-1), _matrix(v), v.dtype.type(eps))
+    return y, scale
 
 
 def _normalised_back(g, normal, scale):
     """The gradient of ``v`` from that of ``_normalised``."""
-    n = g.dtype.type(max(g.shape[-1], 1))
-    g = np.ascontiguousarray(g)
-    mean = g.sum(-1, keepdims=True) / n
-    return scale * (g - mean - normal * ((g * normal).sum(-1, keepdims=True) / n))
+    dx = np.empty_like(normal)
+    rows.normalise_gradient(_matrix(dx), _matrix(np.ascontiguousarray(g)), _matrix(normal), scale.reshape(-1))
+    return dx
+
+
+def _matrix(v):
+    return v.reshape(prod(v.shape[:-1]), v.shape[-1])
 
 
 class LayerNorm(Layer):
@@ -78,9 +81,9 @@ class LayerNorm(Layer):
         normal, scale = ctx.saved
         shape = dy.shape
         if self.weight is not None:
-            ctx.grad(self.weight, lambda w, rows: self._sum(w, dy[rows] * normal[rows].reshape(dy[rows].shape)))
+            ctx.grad(self.weight, lambda w, part: self._sum(w, dy[part] * normal[part].reshape(dy[part].shape)))
         if self.bias is not None:
-            ctx.grad(self.bias, lambda b, rows: self._sum(b, dy[rows]))
+            ctx.grad(self.bias, lambda b, part: self._sum(b, dy[part]))
         g = dy if self.weight is None else dy * self.weight.data
         return _normalised_back(g.reshape(normal.shape), normal, scale).reshape(shape)
 
@@ -135,8 +138,8 @@ class GroupNorm(Layer):
         normal, scale = ctx.saved
         dy = np.ascontiguousarray(dy)
         if self.affine:
-            ctx.grad(self.weight, lambda w, rows: self._sum(w, dy[rows] * normal[rows].reshape(dy[rows].shape)))
-            ctx.grad(self.bias, lambda b, rows: self._sum(b, dy[rows]))
+            ctx.grad(self.weight, lambda w, part: self._sum(w, dy[part] * normal[part].reshape(dy[part].shape)))
+            ctx.grad(self.bias, lambda b, part: self._sum(b, dy[part]))
         g = dy * self._shaped(self.weight.data, dy) if self.affine else dy
         return _normalised_back(g.reshape(normal.shape), normal, scale).reshape(dy.shape)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 
 from sparkdl.errors import ShapeError
+from sparkdl.nn.layers.windows import last
 from sparkdl.nn.module import Layer
 
 MODES = {"nearest": None, "linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}
@@ -62,25 +65,28 @@ class Upsample(Layer):
     def forward(self, x, ctx):
         wanted, factors = self._sizes(x)
         ctx.save(x.shape, wanted, factors)
-        for axis, (m, factor) in enumerate(zip(wanted, factors, strict=True), start=2):
-            taps = self._taps(x.shape[axis], m, factor)
-            parts = [x.take(places, axis) for places, _ in taps]
+        v = np.ascontiguousarray(last(x))
+        for axis, (m, factor) in enumerate(zip(wanted, factors, strict=True), start=1):
+            taps = self._taps(v.shape[axis], m, factor)
+            parts = [v.take(places, axis) for places, _ in taps]
             if self.mode != "nearest":
-                parts = [p * _along(w, p, axis) for p, (_, w) in zip(parts, taps, strict=True)]
-            x = sum(parts[1:], parts[0])
-        return x
+                for part, (_, weights) in zip(parts, taps, strict=True):
+                    part *= _along(weights, part, axis)
+            v = reduce(np.add, parts)
+        return np.moveaxis(v, -1, 1)
 
     def backward(self, dy, ctx):
         shape, wanted, factors = ctx.saved
-        for axis in reversed(range(2, len(shape))):
-            taps = self._taps(shape[axis], wanted[axis - 2], factors[axis - 2])
-            dx = np.zeros((*dy.shape[:axis], shape[axis], *dy.shape[axis + 1 :]), dy.dtype)
-            target, source = np.moveaxis(dx, axis, 0), np.moveaxis(dy, axis, 0)
+        g = np.ascontiguousarray(last(dy))
+        for axis in reversed(range(1, g.ndim - 1)):
+            taps = self._taps(shape[axis + 1], wanted[axis - 1], factors[axis - 1])
+            dx = np.zeros((*g.shape[:axis], shape[axis + 1], *g.shape[axis + 1 :]), g.dtype)
+            target, source = np.moveaxis(dx, axis, 0), np.moveaxis(g, axis, 0)
             for places, weights in taps:
                 for i, (place, w) in enumerate(zip(places, weights, strict=True)):
-                    target[place] += source[i] * dy.dtype.type(w)
-            dy = dx
-        return dy
+                    target[place] += source[i] if w == 1 else source[i] * g.dtype.type(w)
+            g = dx
+        return np.moveaxis(g, -1, 1)
 
 
 def _along(w, x, axis):
