@@ -71,7 +71,7 @@ class CrossEntropyLoss(NLLLoss):
 
 @njit
 def _exponentials(e, y, tops, logs):
-    """``e = exp(y - tops)`` with each row's highest score in ``tops``, and ``logs``, the logarithm of each row's sum."""
+    """``e = exp(y - tops)`` with each row's highest score in ``tops``, and ``logs``, the log of each row's sum."""
     for r in range(len(y)):
         top = y[r, 0]
         for c in range(1, y.shape[1]):
