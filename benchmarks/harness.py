@@ -40,7 +40,9 @@ def _serve(pipe: Any, make: Callable[..., Callable[[], dict]], options: dict[str
 class Engine:
     """One engine in a process of its own."""
 
-    def __init__(self, name: str, make: Callable[..., Callable[[], dict]], env: dict[str, str] | None = None, **options: Any):
+    def __init__(
+        self, name: str, make: Callable[..., Callable[[], dict]], env: dict[str, str] | None = None, **options: Any
+    ) -> None:
         self.name = name
         context = multiprocessing.get_context("spawn")
         self.pipe, child = context.Pipe()
@@ -101,9 +103,12 @@ def _ours() -> float:
     return total
 
 
-def rounds(engines: list[Engine], count: int, most: int | None = None, load: float = LOAD) -> tuple[list[dict[str, dict]], int]:
-    """``count`` quiet rounds (fewer, if ``most`` rounds are not enough) as ``{engine: figures}``, and how many were thrown away."""
-    kept: list[dict[str, dict]] = []
+Rounds = list[dict[str, dict[str, Any]]]
+
+
+def rounds(engines: list[Engine], count: int, most: int | None = None, load: float = LOAD) -> tuple[Rounds, int]:
+    """``count`` quiet rounds as ``{engine: figures}``, and how many were thrown away; ``most`` rounds are tried."""
+    kept: Rounds = []
     thrown = 0
     for _ in range(most or 3 * count):
         if len(kept) == count:
@@ -118,7 +123,7 @@ def rounds(engines: list[Engine], count: int, most: int | None = None, load: flo
     return kept, thrown
 
 
-def report(kept: list[dict[str, dict]], thrown: int, ours: str, key: str = "seconds") -> dict[str, float]:
+def report(kept: Rounds, thrown: int, ours: str, key: str = "seconds") -> dict[str, float]:
     """Prints, for every other engine, its time over ours: median and minimum of the paired ratios."""
     ratios: dict[str, float] = {}
     if not kept:
