@@ -68,6 +68,16 @@ def test_half_overflows_to_infinity_and_underflows_to_zero():
     np.testing.assert_array_equal(back, [65504, np.inf, -np.inf, 0])
 
 
+def test_half_agrees_with_numpy_on_every_code_and_on_random_bits():
+    codes = np.arange(1 << 16, dtype=np.uint16)
+    decoded = np.zeros(1 << 16, np.float32)
+    codecs.make("fp16").decode(codes.view(np.uint8), decoded)
+    np.testing.assert_array_equal(decoded, codes.view(np.float16).astype(np.float32))
+    values = np.random.default_rng(5).integers(0, 1 << 32, 1 << 20, np.uint32).view(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.testing.assert_array_equal(there_and_back(codecs.make("fp16"), values), values.astype(np.float16))
+
+
 def test_bf16_keeps_the_range_and_signs():
     back = there_and_back(codecs.make("bf16"), SPECIAL)
     np.testing.assert_allclose(back, SPECIAL, rtol=2**-8, atol=1e-40)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sparkdl.blockmanager.codecs.base import Codec
-
-_HALF, _ONE, _SHIFT = np.uint32(0x7FFF), np.uint32(1), np.uint32(16)
-_QUIET = np.uint16(0x7FC0)
+from sparkdl.blockmanager.codecs.bits import bits_of, float_of
+from sparkdl.kernel import njit
 
 
 class BFloat16(Codec):
@@ -24,19 +23,26 @@ class BFloat16(Codec):
 
     def encode(self, values: np.ndarray, out: np.ndarray) -> int:
         size = 2 * values.size
-        with np.errstate(over="ignore", invalid="ignore"):  # float64: beyond float32 is infinite
-            values = np.ascontiguousarray(values, np.float32)
-        bits = values.view(np.uint32)
-        kept = (bits >> _SHIFT) & _ONE
-        kept += _HALF
-        kept += bits
-        kept >>= _SHIFT
-        coded = out[:size].view(np.uint16)
-        coded[:] = kept
-        coded[np.isnan(values)] = _QUIET
+        _encode(out[:size].view(np.uint16), values)
         return size
 
     def decode(self, data: np.ndarray, out: np.ndarray) -> None:
-        wide = data[: 2 * out.size].view(np.uint16).astype(np.uint32)
-        wide <<= _SHIFT
-        out[:] = wide.view(np.float32)
+        _decode(out, data[: 2 * out.size].view(np.uint16))
+
+
+_REST, _INFINITE = np.uint32(0x7FFFFFFF), np.uint32(0x7F800000)
+_HALFWAY, _ONE, _SHIFT, _NAN = np.uint32(0x7FFF), np.uint32(1), np.uint32(16), np.uint32(0x7FC0)
+
+
+@njit
+def _encode(out, values):
+    for i in range(values.size):
+        bits = bits_of(np.float32(values[i]))
+        rounded = (bits + _HALFWAY + ((bits >> _SHIFT) & _ONE)) >> _SHIFT
+        out[i] = np.uint16(_NAN if (bits & _REST) > _INFINITE else rounded)
+
+
+@njit
+def _decode(out, codes):
+    for i in range(out.size):
+        out[i] = float_of(np.uint32(codes[i]) << _SHIFT)
