@@ -5,6 +5,7 @@ from sparkdl._lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "caffe.export": ["save_caffe"],
         "caffe.load": ["load_caffe"],
         "caffe.mean": ["load_caffe_mean"],
         "caffe.solver": ["load_caffe_solver"],
@@ -12,6 +13,7 @@ __getattr__, __dir__, __all__ = attach(
         "keras.load": ["load_keras"],
         "keras.table": ["register_keras"],
         "torch.load": ["load_torch"],
+        "onnx.export": ["save_onnx"],
         "limits": ["limits"],
     },
 )

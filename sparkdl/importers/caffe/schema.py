@@ -122,7 +122,7 @@ def _default(type: str, text: str | None, enums: dict[str, dict[str, int]]) -> A
     return "" if text is None and type == "string" else text
 
 
-def _parse(text: str) -> tuple[dict[str, dict[str, Field]], dict[str, dict[str, int]]]:
+def parse(text: str) -> tuple[dict[str, dict[str, Field]], dict[str, dict[str, int]]]:
     messages: dict[str, dict[str, Field]] = {}
     enums: dict[str, dict[str, int]] = {}
     for line in filter(None, text.splitlines()):
@@ -140,5 +140,5 @@ def _parse(text: str) -> tuple[dict[str, dict[str, Field]], dict[str, dict[str, 
     return messages, enums
 
 
-MESSAGES, ENUMS = _parse(_TEXT)
+MESSAGES, ENUMS = parse(_TEXT)
 NUMBERS = {m: {f.number: f for f in fields.values() if f.number} for m, fields in MESSAGES.items()}

@@ -78,6 +78,8 @@ class _Reader:
             message.add(field.name, np.frombuffer(self.data, dtype, (stop - at) // dtype.itemsize, at))
         elif field.type == "string":
             message.add(field.name, self.data[at:stop].decode("utf-8", "replace"))
+        elif field.type == "bytes":
+            message.add(field.name, self.data[at:stop])
         elif field.repeated and (field.type in ("int", "bool") or field.type in ENUMS):
             while at < stop:
                 value, at = self.varint(at, stop)
@@ -150,8 +152,8 @@ def _one(field: Field, value: Any) -> bytes:
     if isinstance(value, Message):
         body = write(value)
         return _tag(field, _BYTES) + _varint(len(body)) + body
-    if field.type == "string":
-        body = value.encode()
+    if field.type in ("string", "bytes"):
+        body = value.encode() if isinstance(value, str) else value
         return _tag(field, _BYTES) + _varint(len(body)) + body
     if field.type == "float":
         return _tag(field, _FIXED32) + struct.pack("<f", value)

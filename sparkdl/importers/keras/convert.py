@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -237,6 +238,8 @@ class NetBuilder:
         except (FormatError, ShapeError, UnsupportedError):
             raise
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, ZeroDivisionError, OverflowError) as error:
+            if isinstance(error, AttributeError) and inspect.ismodule(error.obj):
+                raise  # not the file's fault
             raise FormatError(f"layer {name!r} ({spec.original}): its config does not make sense ({error!r}).") from error
         return made if isinstance(made, list) else [made]
 

@@ -1,0 +1,75 @@
+"""What all exporters share: the uses of layers of a model in order, with shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sparkdl.errors import ShapeError, UnsupportedError
+from sparkdl.nn.graph import Graph, trace
+from sparkdl.nn.module import Module
+from sparkdl.nn.program import run_once
+
+Shape = tuple[int, ...]
+
+
+@dataclass
+class Use:
+    """One use of a layer: numbers and shapes (without the batch) of the values it reads and makes."""
+
+    layer: Any
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    shapes: tuple[Shape, ...]
+    made: tuple[Shape, ...]
+
+    @property
+    def shape(self) -> Shape:
+        return self.shapes[0]
+
+
+@dataclass
+class Listing:
+    """A model written out: ``inputs`` are (name, shape), ``outputs`` numbers of values; inputs are values 0, 1, ..."""
+
+    inputs: list[tuple[str, Shape]]
+    uses: list[Use]
+    outputs: tuple[int, ...]
+    shapes: dict[int, Shape]
+
+
+def list_uses(model: Module, input_shapes: Sequence[Sequence[int]] | None) -> Listing:
+    """The listing of ``model`` for inputs of these shapes (without the batch axis)."""
+    if input_shapes is None:
+        known = [node._example for node in model.inputs] if isinstance(model, Graph) else [None]
+        if any(example is None for example in known):
+            raise ShapeError("the shapes of the model's inputs are not known; give input_shapes=[(3, 32, 32)].")
+        input_shapes = [example.shape[1:] for example in known]
+    examples = [np.zeros((1, *map(int, shape)), np.float32) for shape in input_shapes]
+    program = trace(model, examples)
+    values: dict[int, np.ndarray] = {i: example[:0] for i, example in enumerate(examples)}
+    uses = []
+    for step in program.steps:
+        made = run_once(step.layer, tuple(values[i] for i in step.inputs))
+        values.update(zip(step.outputs, made, strict=True))
+        shapes = tuple(values[i].shape[1:] for i in step.inputs)
+        uses.append(Use(step.layer, step.name, step.inputs, step.outputs, shapes, tuple(y.shape[1:] for y in made)))
+    names = [name or f"input{i}" for i, name in enumerate(program.input_names)]
+    inputs = list(zip(names, [tuple(map(int, s)) for s in input_shapes], strict=True))
+    return Listing(inputs, uses, program.outputs, {i: v.shape[1:] for i, v in values.items()})
+
+
+def check_known(listing: Listing, table: Mapping[str, Callable[..., Any]], format: str) -> None:
+    """One error with all layers that the format cannot hold, before anything is written."""
+    bad = [f"{use.name!r} ({type(use.layer).__name__})" for use in listing.uses if type(use.layer).__name__ not in table]
+    if bad:
+        raise UnsupportedError(f"{format} export does not know these layers: {', '.join(dict.fromkeys(bad))}.")
+
+
+def pair(value: Any, rank: int = 2) -> tuple[int, ...]:
+    """A number per axis."""
+    return (int(value),) * rank if np.ndim(value) == 0 else tuple(int(n) for n in value)
