@@ -96,7 +96,7 @@ class Select(Layer):
 
 
 class Narrow(Layer):
-    """``length`` entries from ``start`` on along axis ``dim``; a length below 0 counts from the end (-1: to the end)."""
+    """``length`` entries from ``start`` on along axis ``dim``; a length of -1 goes to the end, -2 to the one before."""
 
     integers = True
 
