@@ -180,6 +180,8 @@ def main() -> None:
         stage = threading.Thread(target=frame.collect)
         stage.start()
         ours, theirs = Turns(folder, "sparkdl"), Turns(folder, "gloo")
+        gloo: list[subprocess.Popen] = []
+        number = 2
         command = [sys.executable, __file__, "--gloo", folder]
         try:
             first = ours.ask(0, {"size": arguments.sizes[0], "steps": 1})
@@ -192,7 +194,6 @@ def main() -> None:
             gloo = [subprocess.Popen([*command, str(rank)]) for rank in range(2)]
             theirs.ask(0, {"size": arguments.sizes[0], "steps": 1})
             theirs.ask(1, {"size": arguments.sizes[0], "steps": 99, "weights": True})
-            number = 2
             for size in arguments.sizes:
                 number = compare(ours, theirs, number, size, arguments.rounds)
         finally:

@@ -16,7 +16,7 @@ Pieces = Buffer | Sequence[Buffer]
 
 ALL = -1  # the target of a block that is for everybody
 KIND_LENGTH = 8
-TIMEOUT = 120.0  # seconds
+TIMEOUT = 600.0  # seconds: compiling kernels, or reading one's rows, may take a task minutes longer than the others
 
 
 class Block(NamedTuple):

@@ -188,11 +188,21 @@ def test_a_door_whose_executor_has_ended_is_named(tmp_path):
         client.Client(str(tmp_path / "door"))
 
 
-def test_the_jar_is_compiled_anew_when_a_source_is_younger_and_is_the_same_bytes(tmp_path):
+def test_the_jar_is_compiled_anew_only_when_a_source_has_changed(tmp_path, monkeypatch):
+    import shutil
+
     from sparkdl.blockmanager.bridge import build
 
-    first, second = tmp_path / "a.jar", tmp_path / "b.jar"
-    assert build.build(first).read_bytes() == build.build(second).read_bytes()
+    monkeypatch.setattr(build, "SOURCES", shutil.copytree(build.SOURCES, tmp_path / "java"))
+    monkeypatch.setattr(build, "JAR", tmp_path / "door.jar")
+    first = build.build(build.JAR).read_bytes()
+    source = next(build.SOURCES.rglob("Counters.java"))
+    os.utime(source)  # younger, and the same
+    made = build.JAR.stat().st_mtime_ns
+    assert build.jar().stat().st_mtime_ns == made
+    source.write_text(source.read_text() + "// changed\n")
+    assert build._is_current(build.JAR) is False
+    assert build.build(tmp_path / "again.jar").read_bytes() != first
 
 
 def test_without_a_compiler_the_remedy_is_named(monkeypatch, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import shutil
@@ -21,11 +22,25 @@ class BuildError(RuntimeError):
 
 
 def jar() -> Path:
-    """The compiled door; in a source tree it is compiled anew when a source is younger."""
-    sources = sorted(SOURCES.rglob("*.java"))
-    if not JAR.exists() or any(source.stat().st_mtime > JAR.stat().st_mtime for source in sources):
+    """The compiled door; in a source tree it is compiled anew when a source has changed."""
+    if not _is_current(JAR):
         build()
     return JAR
+
+
+def _digest() -> bytes:
+    """Of all sources. It stands in the jar as the archive's comment: times of files do not survive an installation."""
+    whole = hashlib.sha256()
+    for source in sorted(SOURCES.rglob("*.java")):
+        whole.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    return whole.hexdigest().encode()
+
+
+def _is_current(target: Path) -> bool:
+    if not target.exists():
+        return False
+    with zipfile.ZipFile(target) as archive:
+        return archive.comment == _digest()
 
 
 def build(target: Path = JAR) -> Path:
@@ -41,6 +56,7 @@ def build(target: Path = JAR) -> Path:
             raise BuildError(f"{compiler} could not compile the door against {spark}:\n{done.stdout}{done.stderr}")
         draft = target.with_name(f".{target.name}.{os.getpid()}")
         with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.comment = _digest()
             for file in sorted(classes.rglob("*.class")):  # no times in it: the same sources give the same bytes
                 archive.writestr(zipfile.ZipInfo(str(file.relative_to(classes))), file.read_bytes())
         draft.replace(target)

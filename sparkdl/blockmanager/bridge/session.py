@@ -7,7 +7,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sparkdl.blockmanager.bridge.build import jar
+from sparkdl.blockmanager.bridge.build import BuildError, jar
 from sparkdl.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -88,7 +88,10 @@ def read_notes(spark: SparkSession, run: int, size: int) -> list[str | None]:
 
 
 def _register(spark: SparkSession) -> None:
-    path = str(jar())
+    try:
+        path = str(jar())
+    except BuildError as error:
+        raise ClusterError(str(error)) from error
     if hasattr(spark, "addArtifact") and not hasattr(spark, "_jsc"):
         _add_artifact(spark, path)
     else:
