@@ -67,11 +67,49 @@ def mobilenet(nn: Any) -> list[Any]:
     return [*layers, nn.AvgPool2d(7), nn.Flatten(), nn.Linear(1024, 1000)]
 
 
+def resnet(nn: Any, blocks: tuple[int, ...], wide: int) -> Any:
+    """ResNet for 224 x 224 in either library: basic blocks (``wide`` 1) or bottlenecks (``wide`` 4)."""
+    def conv(a: int, b: int, k: int, stride: int = 1) -> Any:
+        return nn.Sequential(nn.Conv2d(a, b, k, stride=stride, padding=k // 2, bias=False), nn.BatchNorm2d(b))
+
+    class Block(nn.Module):
+        def __init__(self, channels: int, width: int, stride: int) -> None:
+            super().__init__()
+            out = width * wide
+            if wide == 1:
+                parts = [conv(channels, width, 3, stride), nn.ReLU(), conv(width, out, 3)]
+            else:
+                parts = [conv(channels, width, 1), nn.ReLU(), conv(width, width, 3, stride), nn.ReLU(), conv(width, out, 1)]
+            self.main = nn.Sequential(*parts)
+            self.side = conv(channels, out, 1, stride) if stride > 1 or channels != out else nn.Sequential(nn.Identity())
+            self.last = nn.ReLU()
+
+        def forward(self, x: Any) -> Any:
+            return self.last(self.main(x) + self.side(x))
+
+    layers, channels = [conv(3, 64, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1)], 64
+    for stage, count in enumerate(blocks):
+        for i in range(count):
+            layers.append(Block(channels, 64 << stage, 2 if stage and not i else 1))
+            channels = (64 << stage) * wide
+    return [*layers, nn.AvgPool2d(7), nn.Flatten(), nn.Linear(channels, 1000)]
+
+
+def resnet18(nn: Any) -> list[Any]:
+    return resnet(nn, (2, 2, 2, 2), 1)
+
+
+def resnet50(nn: Any) -> list[Any]:
+    return resnet(nn, (3, 4, 6, 3), 4)
+
+
 WORKLOADS: dict[str, tuple[Any, tuple[int, ...], int, int]] = {  # layers, shape of a row, batch, classes
     "lenet": (lenet, (1, 28, 28), 128, 10),
     "lenet_caffe": (lenet_caffe, (1, 28, 28), 128, 10),
     "vgg16": (vgg16, (3, 32, 32), 64, 10),
     "mlp": (mlp, (784,), 128, 10),
+    "resnet18": (resnet18, (3, 224, 224), 16, 1000),
+    "resnet50": (resnet50, (3, 224, 224), 16, 1000),
     "mobilenet": (mobilenet, (3, 224, 224), 32, 1000),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sparkdl import memory
 from sparkdl.errors import ShapeError
 from sparkdl.nn.kernels import pool
 from sparkdl.nn.layers.windows import Windows, check_pictures, last, sizes
@@ -50,14 +51,15 @@ class _MaxPool(_Pool):
 
     def forward(self, x, ctx):
         v, out = self._volumes(x)
-        y, index = np.empty((len(x), *out, x.shape[1]), x.dtype), np.empty((len(x), *out, x.shape[1]), np.int16)
+        shape = (len(x), *out, x.shape[1])
+        y, index = memory.empty(shape, x.dtype), memory.empty(shape, np.int16)
         pool.largest(y, index, v, self._numbers)
         ctx.save(index, v.shape)
         return self._pictures(y)
 
     def backward(self, dy, ctx):
         index, shape = ctx.saved
-        dx = np.empty(shape, dy.dtype)
+        dx = memory.empty(shape, dy.dtype)
         pool.largest_gradient(dx, np.ascontiguousarray(last(dy)).reshape(index.shape), index, self._numbers)
         return self._pictures(dx)
 
@@ -93,14 +95,14 @@ class _AvgPool(_Pool):
     def forward(self, x, ctx):
         v, out = self._volumes(x)
         divisors = self._divisors(x, out)
-        y = np.empty((len(x), *out, x.shape[1]), x.dtype)
+        y = memory.empty((len(x), *out, x.shape[1]), x.dtype)
         pool.mean(y, v, divisors, self._numbers)
         ctx.save(divisors, v.shape)
         return self._pictures(y)
 
     def backward(self, dy, ctx):
         divisors, shape = ctx.saved
-        dx = np.empty(shape, dy.dtype)
+        dx = memory.empty(shape, dy.dtype)
         dy = np.ascontiguousarray(last(dy)).reshape(len(dy), *divisors.shape, shape[-1])
         pool.mean_gradient(dx, dy, divisors, self._numbers)
         return self._pictures(dx)
