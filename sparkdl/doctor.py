@@ -172,66 +172,65 @@ def _session(master: str | None) -> SparkSession:
 
 
 def _session_findings(spark: SparkSession, deadline: float) -> Iterator[Finding]:
-    slots = spark.sparkContext.defaultParallelism
-    master = spark.sparkContext.master
-    yield Finding("Spark", "ok", f"{spark.version}, {master}, {slots} slots")
-    dynamic = spark.conf.get("spark.dynamicAllocation.enabled", "false") == "true"
+    from sparkdl.blockmanager.bridge.session import count_slots, open_door
+
+    where = f"{spark.version}, {spark.conf.get('spark.master', 'a remote session')}"
+    try:
+        doors = _until(deadline, lambda: open_door(spark))
+        slots = _until(deadline, lambda: count_slots(spark))
+    except Exception as error:
+        yield Finding("Spark", "ok", where)
+        remedy = "do executors start, and are their slots free (Spark's page)? The jar came by ADD JAR: see their logs"
+        yield Finding("door", "fail", _line(error), remedy)
+        return
+    if spark.conf.get("spark.dynamicAllocation.enabled", "false") == "true":
+        where += ", dynamic allocation"
+    yield Finding("Spark", "ok", f"{where}, {slots} slots in {len(doors)} executor{'s' * (len(doors) > 1)}")
+    yield Finding("door", "ok", f"open in executor {', '.join(door.executor for door in doors)}")
     try:
         seen = _until(deadline, lambda: _ask_tasks(spark, slots))
     except Exception as error:
-        spark.sparkContext.cancelAllJobs()
-        remedy = "are all slots busy with other jobs, do executors start (Spark's page), has each of them Python?"
+        spark.interruptAll()
+        remedy = "are all slots busy with other jobs (Spark's page), has each executor Python with pyarrow and pandas?"
         yield Finding("tasks", "fail", _line(error), remedy)
         return
     yield from _task_findings(seen)
-    if dynamic:
-        yield Finding("slots", "ok", "dynamic allocation is on: tasks are gathered without a barrier stage")
-    yield _door(spark, deadline)
-
-
-def _door(spark: SparkSession, deadline: float) -> Finding:
-    from sparkdl.blockmanager.bridge.session import open_door
-
-    try:
-        doors = _until(deadline, lambda: open_door(spark))
-    except Exception as error:
-        remedy = "the door is a small jar in this package, loaded with ADD JAR: look at the executors' logs"
-        return Finding("door", "fail", _line(error), remedy)
-    return Finding("door", "ok", f"open in executor {', '.join(door.executor for door in doors)}")
 
 
 def _ask_tasks(spark: SparkSession, slots: int) -> list[dict[str, Any]]:
-    rows = spark.range(slots, numPartitions=slots).mapInArrow(_describe, "facts string").collect()
+    def describe(batches: Iterable[Any]) -> Iterator[Any]:
+        """Defined in here, it travels by value: a task may not have this library, or another one of its name."""
+        import importlib.metadata
+        import importlib.util
+        import json
+        import os
+        import socket
+        import sys
+
+        import pyarrow
+
+        for _ in batches:
+            pass
+        versions: dict[str, str | None] = {}
+        for name in ("numpy", "numba", "pyarrow", "pandas"):
+            try:
+                versions[name] = importlib.metadata.version(name)
+            except importlib.metadata.PackageNotFoundError:
+                versions[name] = None
+        spec = importlib.util.find_spec("sparkdl")
+        folder = os.path.dirname(spec.origin) if spec and spec.origin else None
+        facts = {
+            "host": socket.gethostname(),
+            "python": list(sys.version_info[:2]),
+            "executable": sys.executable,
+            "versions": versions,
+            "sparkdl": folder,
+            "ours": folder is not None and os.path.isdir(os.path.join(folder, "blockmanager")),
+        }
+        yield pyarrow.RecordBatch.from_pydict({"facts": [json.dumps(facts)]})
+
+    rows = spark.range(0, slots, 1, slots).mapInArrow(describe, "facts string").collect()
     return [json.loads(row["facts"]) for row in rows]
-
-
-def _describe(batches: Iterable[Any]) -> Iterator[Any]:
-    """Runs in a task, which may not have this library: everything it needs is in here."""
-    import importlib.metadata
-    import importlib.util
-    import json
-    import socket
-    import sys
-
-    import pyarrow
-
-    for _ in batches:
-        pass
-    versions: dict[str, str | None] = {}
-    for name in ("numpy", "numba", "pyarrow", "pandas"):
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = None
-    spec = importlib.util.find_spec("sparkdl")
-    facts = {
-        "host": socket.gethostname(),
-        "python": list(sys.version_info[:2]),
-        "executable": sys.executable,
-        "versions": versions,
-        "sparkdl": spec.origin if spec else None,
-    }
-    yield pyarrow.RecordBatch.from_pydict({"facts": [json.dumps(facts)]})
 
 
 def _task_findings(seen: list[dict[str, Any]]) -> Iterator[Finding]:
@@ -248,6 +247,10 @@ def _task_findings(seen: list[dict[str, Any]]) -> Iterator[Finding]:
                 wrong = True
                 what = f"{where}: {name} {version}, the driver has {here[name]}"
                 yield Finding("tasks", "warn", what, "install the same versions, if the same numbers are to come out")
+        if not facts["ours"]:
+            wrong = True
+            what = f"another package called sparkdl in {facts['sparkdl']}" if facts["sparkdl"] else "no sparkdl"
+            yield Finding("tasks", "fail", f"{where}: {what}", _AWAY if facts["sparkdl"] else "install sparkdl-native")
         if facts["python"] != list(sys.version_info[:2]):
             wrong = True
             what = f"{where}: Python {'.'.join(map(str, facts['python']))}, the driver runs another one"

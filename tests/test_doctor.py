@@ -56,7 +56,7 @@ def test_a_folder_for_kernels_that_cannot_be_used_is_a_failure(monkeypatch):
 
 def test_other_versions_in_the_tasks_are_named():
     versions = {name: doctor._version(name) for name in doctor.NEEDED_BY_TASKS}
-    facts = {"host": "h", "python": list(sys.version_info[:2]), "executable": "p", "sparkdl": None}
+    facts = {"host": "h", "python": list(sys.version_info[:2]), "executable": "p", "sparkdl": "/s", "ours": True}
     same = {**facts, "versions": versions}
     assert _states(doctor._task_findings([same, same])) == {"tasks": "ok"}
     (older,) = doctor._task_findings([same, {**facts, "versions": {**versions, "numba": "0.1"}}])
@@ -65,6 +65,10 @@ def test_other_versions_in_the_tasks_are_named():
     assert missing.state == "fail" and "no pyarrow" in missing.what
     (python,) = doctor._task_findings([{**same, "python": [3, 9]}])
     assert python.state == "fail" and "PYSPARK_PYTHON" in python.remedy
+    (other,) = doctor._task_findings([{**same, "ours": False}])
+    assert other.state == "fail" and "another package called sparkdl in /s" in other.what
+    (none,) = doctor._task_findings([{**same, "ours": False, "sparkdl": None}])
+    assert none.state == "fail" and "install sparkdl-native" in none.remedy
 
 
 def test_a_call_that_does_not_return_is_given_up():
