@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -187,3 +188,18 @@ def test_a_failed_save_leaves_the_old_model(saved, monkeypatch):
     monkeypatch.undo()
     assert np.array_equal(nn.load(path)[0].weight.value, kept)
     assert not list(path.glob("*.part"))
+
+
+def test_models_saved_by_earlier_versions_load_and_compute_the_same():
+    folder = Path(__file__).parent / "saved"
+    found = sorted(folder.glob("version*_expected.npz"))
+    assert found
+    for path in found:
+        model = nn.load(folder / path.name.removesuffix("_expected.npz"))
+        with np.load(path) as expected:
+            a, b = model(expected["x"])
+            np.testing.assert_allclose(a, expected["a"], rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(b, expected["b"], rtol=1e-5, atol=1e-6)
+        assert not model.training
+        frozen = [name for name, p in model.named_parameters() if not p.trainable]
+        assert frozen == ["conv2d.weight", "conv2d.bias"]
