@@ -11,5 +11,10 @@ __getattr__, __dir__, __all__ = attach(
         "predictor": ["Predictor"],
         "registry": ["register"],
         "summary": ["TrainingSummary"],
+        "udf": ["predict_udf", "register_udf"],
+        "blocks": ["aggregate", "map_blocks", "map_rows", "reduce_blocks"],
+        "ensemble": ["NNEnsemble"],
+        "streaming": ["StreamTrainer"],
+        "images": ["image_type", "read_images"],
     },
 )

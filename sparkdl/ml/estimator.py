@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pyspark.ml.base import Estimator, Model
@@ -18,6 +18,9 @@ from sparkdl.ml.persist import StageReader, StageWriter
 from sparkdl.ml.stage import stage
 from sparkdl.ml.summary import TrainingSummary
 from sparkdl.nn.module import Module
+
+if TYPE_CHECKING:
+    from sparkdl.optim.trainer import Trainer
 
 _ROWS = "_sparkdl_outputs"
 
@@ -47,12 +50,20 @@ class NNEstimator(Estimator, ScoringParams, TrainingParams, Persistent):
         super().__init__()
 
     def _fit(self, dataset: Any) -> NNModel:
+        train, validation = self._split(dataset)
+        trainer = self._trainer()
+        where = self.getOrDefault(self.trainLocally)
+        history = fit(trainer, train, self._columns(), validation, self._metrics(), where)
+        model = self._make_model(trainer.model.eval())
+        model._history = list(history)
+        return model
+
+    def _trainer(self) -> Trainer:
+        """A trainer of a copy of the model."""
         from sparkdl.optim.trainer import Trainer
 
-        net = copy.deepcopy(self.getNet())
-        train, validation = self._split(dataset)
-        trainer = Trainer(
-            net,
+        return Trainer(
+            copy.deepcopy(self.getNet()),
             self._loss(),
             objects.rule_with_rate(self.getOrDefault(self.optimizer), self._value(self.learningRate)),
             batch_size=self.getOrDefault(self.batchSize),
@@ -64,21 +75,20 @@ class NNEstimator(Estimator, ScoringParams, TrainingParams, Persistent):
             progress=self.getOrDefault(self.progress),
             checkpoint=self._value(self.checkpointPath),
         )
-        columns = {"features": self.columns(), "label": self._label(), "weight": self._value(self.weightCol),
-                   "order_by": None}  # fmt: skip
-        history = fit(trainer, train, columns, validation, self._metrics(), self.getOrDefault(self.trainLocally))
+
+    def _columns(self) -> dict[str, Any]:
+        """The columns as `Trainer.fit` takes them."""
+        weight = self._value(self.weightCol) or None
+        return {"features": self.columns(), "label": self._label(), "weight": weight, "order_by": None}
+
+    def _make_model(self, net: Module) -> NNModel:
+        """The fitted model of this net, with the params that it shares with the estimator."""
         model = self._copyValues(self._model_class()()._resetUid(self.uid))
-        model._set(model=net.eval())
-        self._fitted(model)
-        model._history = list(history)
-        return model
+        return model._set(model=net)
 
     # what kinds of estimators differ in
     def _model_class(self) -> type[NNModel]:
         return NNModel
-
-    def _fitted(self, model: Any) -> None:
-        """Sets what the model learns from the estimator besides the params that both have."""
 
     def _label(self) -> Any:
         return self.getLabelCol()
@@ -114,7 +124,7 @@ class NNEstimator(Estimator, ScoringParams, TrainingParams, Persistent):
 
     def _split(self, dataset: Any) -> tuple[Any, Any]:
         """Training rows and validation rows."""
-        if not self.isSet(self.validationIndicatorCol):
+        if not self._value(self.validationIndicatorCol):
             return dataset, None
         from pyspark.sql import functions as F
 

@@ -48,8 +48,7 @@ def is_small(df: Any) -> bool:
     """Whether Spark's estimate, made without a job, says that the rows are few; under Spark Connect there is none."""
     if not hasattr(df, "_jdf"):
         return False
-    size = df._jdf.queryExecution().optimizedPlan().stats().sizeInBytes()
-    return int(size.toString()) <= SMALL
+    return int(str(df._jdf.queryExecution().optimizedPlan().stats().sizeInBytes())) <= SMALL
 
 
 def fit_here(trainer: Trainer, data: Any, columns: dict[str, Any], validation: Any, metrics: Any) -> History:

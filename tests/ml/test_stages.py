@@ -91,7 +91,7 @@ def test_thresholds_and_unnamed_columns(table, fitted):
 
 def test_validation_early_stopping_and_the_summary(table):
     estimator = classifier(
-        trainLocally="always", validationIndicatorCol="split", patience=2, maxEpochs=40, learningRate=0.3
+        trainLocally="always", validationIndicatorCol="split", patience=2, maxEpochs=40, minDelta=0.05
     )
     summary = estimator.fit(table).summary
     assert summary.totalEpochs < 40
@@ -176,6 +176,7 @@ def test_a_pipeline_of_sparks_stages_and_ours(local):
     assert MulticlassClassificationEvaluator(metricName="accuracy").evaluate(model.transform(frame)) == 1
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Spark's pool of threads, not closed
 @pytest.mark.parametrize("where", ["never", "always"])
 def test_cross_validation_with_two_fits_at_a_time(table, where):
     estimator = classifier(trainLocally=where, maxEpochs=2, numTasks=2 if where == "never" else 1)
@@ -189,6 +190,7 @@ def test_cross_validation_with_two_fits_at_a_time(table, where):
     assert model.bestModel.transform(table).count() == table.count()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_train_validation_split(table):
     estimator = classifier(trainLocally="always", maxEpochs=1)
     grid = ParamGridBuilder().addGrid(estimator.optimizer, ["adam", "sgd"]).build()
