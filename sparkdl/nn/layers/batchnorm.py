@@ -114,7 +114,8 @@ class _BatchNorm(Layer):
             ctx.grad_leaves(self.weight, leaves[:, m + 1 :].astype(v.dtype))
             ctx.grad_leaves(self.bias, leaves[:, 1 : m + 1].astype(v.dtype))
         depends = any(learned for *_, learned in kept)
-        whole = ctx.merge(leaves) if self.sync and (ctx.training or not self.track_running_stats) else None
+        together = self.sync and (ctx.training or not self.track_running_stats)
+        whole = ctx.merge(leaves) if together else np.zeros(2 * m + 1)
         dx = ctx.empty(dy.shape)
         for rows, _, scale, learned in kept:
             part = g[rows]

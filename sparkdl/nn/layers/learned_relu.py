@@ -76,10 +76,8 @@ class RReLU(Layer):
         self.lower, self.upper = lower, upper
 
     def forward(self, x, ctx):
-        slope = (self.lower + self.upper) / 2
-        if ctx.training:
-            slope = self.lower + (self.upper - self.lower) * uniform(ctx, x.shape)
-        factor = np.where(x > 0, 1, slope).astype(x.dtype)
+        share = uniform(ctx, x.shape) if ctx.training else 0.5
+        factor = np.where(x > 0, 1, self.lower + (self.upper - self.lower) * share).astype(x.dtype)
         ctx.save(factor)
         return x * factor
 

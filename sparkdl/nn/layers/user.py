@@ -44,7 +44,7 @@ def elementwise_layer(
     pair = _Pair(function, derivative)
 
     def __init__(self: Elementwise, *args: float, **kwargs: float) -> None:
-        super(cls, self).__init__()
+        Elementwise.__init__(self)
         bound = signature.bind(self, *args, **kwargs)
         bound.apply_defaults()
         for key in defaults:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ PLACES = {1: "length", 2: "height, width", 3: "depth, height, width"}
 
 def sizes(layer: str, name: str, value: Any, rank: int, least: int = 1) -> tuple[int, ...]:
     """``value`` as ``rank`` whole numbers: one number stands for all."""
-    numbers = (value,) * rank if np.isscalar(value) else tuple(value)
+    numbers: tuple[Any, ...] = (value,) * rank if np.isscalar(value) else tuple(value)
     if len(numbers) != rank or any(not isinstance(n, int | np.integer) or n < least for n in numbers):
         raise ShapeError(f"{layer}: {name} is a whole number >= {least} or {rank} of them, got {value!r}.")
     return tuple(int(n) for n in numbers)
@@ -63,21 +62,9 @@ class Windows:
             result.append(count)
         return tuple(result)
 
-    def padded(self, x: np.ndarray, value: float = 0, out: tuple[int, ...] | None = None) -> np.ndarray:
-        """``x`` with its padding, and with more behind it if ``out`` windows need more."""
-        widths = [(0, 0)]
-        for axis, (before, after) in enumerate(self.pads):
-            more = 0
-            if out is not None:
-                wanted = (out[axis] - 1) * self.stride[axis] + self.reach()[axis]
-                more = max(0, wanted - x.shape[axis + 1] - before - after)
-            widths.append((before, after + more))
-        widths.append((0, 0))
-        if not any(a or b for a, b in widths):
-            return x
-        y = np.full([n + a + b for n, (a, b) in zip(x.shape, widths, strict=True)], value, x.dtype)
-        y[tuple(slice(a, a + n) for n, (a, _) in zip(x.shape, widths, strict=True))] = x
-        return y
+    def padded(self, x: np.ndarray) -> np.ndarray:
+        """``x`` with its padding of zeros."""
+        return np.pad(x, [(0, 0), *self.pads, (0, 0)]) if any(map(any, self.pads)) else x
 
     def inner(self, x: np.ndarray, places: tuple[int, ...]) -> np.ndarray:
         """The picture inside the padded picture (a view)."""
@@ -106,15 +93,9 @@ class Windows:
 
     def add_patches(self, x: np.ndarray, patches: np.ndarray, out: tuple[int, ...]) -> None:
         """The adjoint of ``patches``: adds each window's values to the places of ``x`` (padded) that they came from."""
-        free = (slice(None),) * (1 + len(out))
+        free: tuple[Any, ...] = (slice(None),) * (1 + len(out))
         for k, places in self.offsets(out):
-            x[places] += patches[(*free, *k)]
-
-    def chunks(self, rows: slice, out: tuple[int, ...], channels: int) -> Iterator[slice]:
-        """``rows`` in runs whose patches take some tens of megabytes."""
-        step = max(1, (1 << 23) // max(1, prod(out) * prod(self.kernel) * channels))
-        for a in range(rows.start, rows.stop, step):
-            yield slice(a, min(a + step, rows.stop))
+            x[places] += patches[free + k]
 
 
 def same_padding(reach: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
