@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = attach(
         "caffe.mean": ["load_caffe_mean"],
         "caffe.solver": ["load_caffe_solver"],
         "caffe.table": ["register_caffe"],
+        "keras.export": ["save_keras"],
         "keras.load": ["load_keras"],
         "keras.table": ["register_keras"],
         "torch.load": ["load_torch"],
