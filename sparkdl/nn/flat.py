@@ -60,7 +60,7 @@ class Flat:
         p.data = view
 
     def move(self, weights: np.ndarray, grads: np.ndarray) -> None:
-        """Puts the trainable weights and their gradients into other memory: ``(trainable,)`` and ``(rows, trainable)``."""
+        """Puts the trainable weights ``(trainable,)`` and gradients ``(rows, trainable)`` into other memory."""
         self.weights, self.grads = weights, grads
         self.by_parameter: dict[int, np.ndarray] = {}
         for segment in self.segments:

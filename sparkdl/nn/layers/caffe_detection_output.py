@@ -1,5 +1,7 @@
 """Boxes that a single-shot detector found, in Caffe's order."""
 
+from typing import Any
+
 import numpy as np
 
 from sparkdl.errors import ShapeError
@@ -31,7 +33,8 @@ class CaffeDetectionOutput(Layer):
         self.code_type, self.variance_encoded_in_target = code_type, variance_encoded_in_target
         self.keep_top_k, self.confidence_threshold, self.clip = keep_top_k, confidence_threshold, clip
         if code_type not in ("CORNER", "CENTER_SIZE", "CORNER_SIZE"):
-            raise ValueError(f"CaffeDetectionOutput: code_type is CORNER, CENTER_SIZE or CORNER_SIZE, got {code_type!r}.")
+            kinds = "CORNER, CENTER_SIZE or CORNER_SIZE"
+            raise ValueError(f"CaffeDetectionOutput: code_type is {kinds}, got {code_type!r}.")
 
     def forward(self, locations, confidences, priors, ctx):
         n, count = len(locations), priors.shape[-1] // 4
@@ -86,7 +89,8 @@ class CaffeDetectionOutput(Layer):
         order = order[np.argsort(-scores[order], kind="stable")]
         if self.nms_top_k > -1:
             order = order[: self.nms_top_k]
-        kept, threshold = [], self.nms_threshold
+        kept: list[Any] = []
+        threshold = self.nms_threshold
         for i in order:
             if not kept or _overlap(boxes[i], boxes[kept]).max() <= threshold:
                 kept.append(i)

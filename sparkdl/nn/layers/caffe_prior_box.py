@@ -9,7 +9,7 @@ from sparkdl.nn.module import Layer
 
 
 class CaffePriorBox(Layer):
-    """Boxes of several sizes and shapes around each place of a feature map, relative to the picture, and their variances.
+    """Boxes of several sizes and shapes around each place of a feature map, relative to the picture; their variances.
 
     At each place: for each min size the square of it, then (with a max size) that of ``sqrt(min * max)``, then one box
     per aspect ratio other than 1. ``step`` (height, width) 0 is picture size / map size.

@@ -26,13 +26,14 @@ class Bins(Layer):
 
 
 class CountCategories(Layer):
-    """Vectors of ``count`` numbers for class numbers: ``one_hot`` per value, or per row ``multi_hot`` (1 where it occurs)
-    or ``count`` (how often). No gradient.
+    """Vectors of ``count`` numbers for class numbers, without a gradient.
+
+    ``mode`` is ``one_hot`` per value, or per row ``multi_hot`` (1 where it occurs) or ``count`` (how often).
 
     Shapes
     ------
     input   (batch, *) whole numbers below ``count``
-    output  (batch, *, count) for ``one_hot`` (a last axis of size 1 goes), else (batch, ..., count) without the last axis
+    output  (batch, *, count) for ``one_hot`` (a last axis of size 1 goes), else the last axis becomes ``count``
 
     Source: Keras's CategoryEncoding.
     """

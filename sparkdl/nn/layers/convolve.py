@@ -7,6 +7,7 @@ pictures, and their results are added up in order of depth.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def _flat_kernel(w: np.ndarray) -> np.ndarray:
     return w[None] if w.ndim == 3 else w
 
 
-def _options(windows: Windows) -> tuple:
+def _options(windows: Windows) -> tuple[Any, Any, Any]:
     """Stride, padding and dilation along the last two axes."""
     if len(windows.kernel) == 1:
         return (1, *windows.stride), ((0, 0), windows.pads[0]), (1, *windows.dilation)

@@ -1,7 +1,5 @@
 """A cut-out as large as another array."""
 
-import numpy as np
-
 from sparkdl.errors import ShapeError
 from sparkdl.nn.module import Layer
 

@@ -21,7 +21,8 @@ class Einsum(Layer):
         self.equation, self.shape = equation, tuple(shape)
         read, self._out = equation.split("->")
         self._in, self._kernel = read.split(",")
-        if not self._out or self._out[0] != self._in[0] or self._in[0] in self._kernel or len(self._kernel) != len(shape):
+        in_front = self._out[:1] == self._in[0] and self._in[0] not in self._kernel
+        if not in_front or len(self._kernel) != len(shape):
             raise ShapeError(f"Einsum: {equation!r} with weights {shape} does not keep the batch in front.")
         self.weight = Parameter(np.zeros(self.shape, np.float32))
         self.reset_parameters()

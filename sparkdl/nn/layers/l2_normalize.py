@@ -13,7 +13,7 @@ class L2Normalize(ReduceSum):
     input   (batch, *)
     output  the same
 
-    Source: Keras's l2_normalize; with ``added`` the Normalize layer of Caffe's SSD branch. ``nn.Normalize`` is PyTorch's.
+    Source: Keras's l2_normalize; with ``added`` the Normalize layer of Caffe's SSD branch. PyTorch's is ``Normalize``.
     """
 
     def __init__(self, dims: tuple[int, ...], eps: float = 1e-12, added: bool = False) -> None:

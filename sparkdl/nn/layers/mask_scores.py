@@ -7,7 +7,7 @@ from sparkdl.nn.module import Layer
 
 
 class MaskScores(Layer):
-    """``scores`` with -1e9 (so that softmax gives 0) where a mask is 0 and, if ``causal``, at places behind the query's.
+    """``scores`` with -1e9 (softmax gives 0) where a mask is 0 and, if ``causal``, at places behind the query's.
 
     Shapes
     ------

@@ -1,5 +1,7 @@
 """Sums, means and extremes over axes of a sample."""
 
+from typing import Any
+
 import numpy as np
 
 from sparkdl.errors import ShapeError
@@ -65,7 +67,7 @@ class ReduceMean(ReduceSum):
 class ReduceMax(ReduceSum):
     """The largest value over axes ``dims``; of equal ones each gets an equal share of the gradient."""
 
-    best = staticmethod(np.max)
+    best: Any = staticmethod(np.max)
 
     def forward(self, x, ctx):
         axes = self._axes(x)

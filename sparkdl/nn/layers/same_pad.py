@@ -11,7 +11,7 @@ def same_pads(sizes, kernel, stride, dilation, rule="tensorflow"):
     """``(before, after)`` per axis for windows over ``sizes``.
 
     ``tensorflow`` halves what is missing, the odd one behind; ``half`` (Theano's convolutions) puts ``kernel // 2`` in
-    front, ``most`` (its pooling) ``kernel - 2`` (odd kernels) or ``kernel - 1``. After comes what the last window needs.
+    front, ``most`` (its pooling) ``kernel - 2`` (odd kernels) or ``kernel - 1``. Behind comes what is missing.
     """
     pads = []
     for n, k, s, d in zip(sizes, kernel, stride, dilation, strict=True):
@@ -72,7 +72,8 @@ class SameMeanCorrection(Layer):
         ones = (1,) * len(self.kernel_size)
         factor = np.ones((), means.dtype)
         pads = same_pads(x.shape[2:], self.kernel_size, self.stride, ones, self.rule)
-        for axis, (n, k, s, (before, _)) in enumerate(zip(x.shape[2:], self.kernel_size, self.stride, pads, strict=True)):
+        each = zip(x.shape[2:], self.kernel_size, self.stride, pads, strict=True)
+        for axis, (n, k, s, (before, _)) in enumerate(each):
             first = np.arange(means.shape[axis + 2]) * s - before
             inside = np.maximum(np.minimum(first + k, n) - np.maximum(first, 0), 1)
             factor = factor[..., None] * (k / inside).astype(means.dtype)

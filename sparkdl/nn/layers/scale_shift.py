@@ -38,7 +38,8 @@ class ScaleShift(Layer):
     def _axis(self, x):
         axis = self.dim % x.ndim
         wanted = x.shape[axis : axis + len(self.shape)]
-        if axis == 0 or len(wanted) < len(self.shape) or any(n not in (1, m) for n, m in zip(self.shape, wanted, strict=True)):
+        fits = len(wanted) == len(self.shape) and all(n in (1, m) for n, m in zip(self.shape, wanted, strict=True))
+        if axis == 0 or not fits:
             raise ShapeError(f"{self!r} does not fit an array of shape {x.shape}.")
         return axis
 

@@ -19,7 +19,8 @@ class Split(Layer):
         super().__init__()
         self.sizes, self.dim = tuple(int(n) for n in sizes), dim
         if dim == 0 or not self.sizes or sum(n == -1 for n in self.sizes) > 1 or any(n < -1 for n in self.sizes):
-            raise ShapeError(f"Split: sizes >= 0 with at most one -1, along an axis other than the batch; got {sizes}, {dim}.")
+            rule = "sizes >= 0 with at most one -1, along an axis other than the batch"
+            raise ShapeError(f"Split: {rule}; got {sizes}, {dim}.")
         self.outputs = len(self.sizes)
 
     def forward(self, x, ctx):

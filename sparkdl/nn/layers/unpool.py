@@ -42,7 +42,7 @@ class MaxPoolWithIndices2d(Layer):
                 columns = np.arange(out[1]) * step_w + j - left
                 down, across = (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)
                 value = x[:, :, rows[down]][..., columns[across]]
-                window = np.ix_(range(len(x)), range(x.shape[1]), np.flatnonzero(down), np.flatnonzero(across))
+                window = np.ix_(np.arange(len(x)), np.arange(x.shape[1]), np.flatnonzero(down), np.flatnonzero(across))
                 better = (value > y[window]) | (place[window] < 0)
                 y[window] = np.where(better, value, y[window])
                 place[window] = np.where(better, rows[down][:, None] * width + columns[across], place[window])
