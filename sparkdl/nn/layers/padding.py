@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sparkdl.errors import ShapeError
-from sparkdl.nn.layers.windows import check_pictures
+from sparkdl.nn.layers.windows import check_pictures, last
 from sparkdl.nn.module import Layer
 
 
@@ -66,19 +66,21 @@ class _IndexPad(_Padding):
     def forward(self, x, ctx):
         self._check(x)
         ctx.save(x.shape)
-        for axis, (a, b) in enumerate(self._pairs, start=2):
-            x = x.take(self._places(x.shape[axis], a, b), axis)
-        return x
+        v = np.ascontiguousarray(last(x))
+        for axis, (a, b) in enumerate(self._pairs, start=1):
+            v = v.take(self._places(v.shape[axis], a, b), axis)
+        return np.moveaxis(v, -1, 1)
 
     def backward(self, dy, ctx):
         (shape,) = ctx.saved
-        for axis in reversed(range(2, len(shape))):
-            dx = np.zeros((*dy.shape[:axis], shape[axis], *dy.shape[axis + 1 :]), dy.dtype)
-            target, source = np.moveaxis(dx, axis, 0), np.moveaxis(dy, axis, 0)
-            for i, place in enumerate(self._places(shape[axis], *self._pairs[axis - 2])):
+        g = np.ascontiguousarray(last(dy))
+        for axis in reversed(range(1, g.ndim - 1)):
+            dx = np.zeros((*g.shape[:axis], shape[axis + 1], *g.shape[axis + 1 :]), g.dtype)
+            target, source = np.moveaxis(dx, axis, 0), np.moveaxis(g, axis, 0)
+            for i, place in enumerate(self._places(shape[axis + 1], *self._pairs[axis - 1])):
                 target[place] += source[i]
-            dy = dx
-        return dy
+            g = dx
+        return np.moveaxis(g, -1, 1)
 
 
 class _ReflectionPad(_IndexPad):
