@@ -72,7 +72,7 @@ class Elementwise:
             for rows in zip(*views, strict=True):
                 self.cpu(*_weave(list(rows), args, kinds))
             return
-        shape, strides, windows = _windows(views, shape, strides)
+        shape, strides, windows = _windows(views, shape, strides)  # type: ignore[assignment]
         if shape[0] == shape[1] == shape[2] == 1 and (strides[:, 3] == 1).all():
             self._loop("flat" + "_parallel" * parallel, kinds)(*_weave(windows, args, kinds))
             return

@@ -70,6 +70,9 @@ class Feed:
         self._order = np.lexsort((hashes, shard))
         self._settle_ties(hashes)
 
+    input_names: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
+
     def __len__(self) -> int:
         return len(self._order)
 

@@ -139,7 +139,7 @@ def trace(module: Module, examples: Sequence[np.ndarray | None]) -> Program:
                 f"{type(module).__name__}.forward returned {type(output).__name__} instead of the output of a layer."
             )
     program = Program(inputs, flat, names)
-    program.single = not isinstance(outputs, tuple | list | Mapping)  # type: ignore[attr-defined]
+    program.single = not isinstance(outputs, tuple | list | Mapping)
     return program
 
 
@@ -182,12 +182,12 @@ def call(module: Module, xs: tuple[Any, ...]) -> Any:
     if module.training:
         module._local.last = done
     outputs = [_for_user(y, arrays) for y in done.outputs]
-    return outputs[0] if program.single else outputs  # type: ignore[attr-defined]
+    return outputs[0] if program.single else outputs
 
 
 def _for_user(y: np.ndarray, inputs: Sequence[np.ndarray]) -> np.ndarray:
     y = np.ascontiguousarray(y)
-    return y.copy() if any(np.shares_memory(y, x, max_work=1) for x in inputs) else y
+    return y.copy() if any(np.may_share_memory(y, x) for x in inputs) else y
 
 
 def call_backward(module: Module, dys: tuple[Any, ...]) -> Any:

@@ -47,6 +47,15 @@ def rewrite(program: Program) -> Program:
     return new
 
 
+def planned(program: Program) -> Program:
+    """The rewritten program of a traced one, made once; ``SPARKDL_UNPLANNED=1`` leaves programs as they were traced."""
+    if os.environ.get("SPARKDL_UNPLANNED") == "1":
+        return program
+    if "rewritten" not in program.__dict__:
+        program.__dict__["rewritten"] = rewrite(program)
+    return program.__dict__["rewritten"]
+
+
 class Planned:
     """Runs a model by its rewritten program; ``SPARKDL_UNPLANNED=1`` (for finding faults) runs it as it was traced.
 
@@ -60,8 +69,7 @@ class Planned:
     def program(self, inputs: Any) -> Program:
         shapes = tuple([x.shape[1:] for x in inputs])
         if shapes not in self.programs:
-            traced = program_of(self.model, inputs)
-            self.programs[shapes] = traced if os.environ.get("SPARKDL_UNPLANNED") == "1" else rewrite(traced)
+            self.programs[shapes] = planned(program_of(self.model, inputs))
         return self.programs[shapes]
 
     def forward(self, inputs: tuple[np.ndarray, ...], run: Run) -> Pass:

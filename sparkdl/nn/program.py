@@ -39,7 +39,12 @@ class Step:
 
 
 class Program:
-    """Steps in order; ``inputs`` and ``outputs`` are numbers of values."""
+    """Steps in order; ``inputs`` and ``outputs`` are numbers of values.
+
+    ``single``: the module returned a bare output, not a list of them.
+    """
+
+    single = True
 
     def __init__(self, inputs: list[Node], outputs: list[Node], names: dict[int, str] | None = None) -> None:
         number = {id(node): i for i, node in enumerate(inputs)}
@@ -143,18 +148,20 @@ class Pass:
             if dy is not None:
                 gradients[i] = dy if gradients[i] is None else gradients[i] + dy
         for step, ctx in zip(reversed(program.steps), reversed(self.contexts), strict=True):
-            dy = [gradients[i] for i in step.outputs]
+            given: list[Any] = [gradients[i] for i in step.outputs]
             for i in step.outputs:
                 gradients[i] = None
             trains = True in ctx.needs or step.trains()
-            if not trains or all(each is None for each in dy):
+            if not trains or all(each is None for each in given):
                 ctx.saved = ()
                 continue
-            dy = [np.zeros(*self.made[i]) if each is None else each for i, each in zip(step.outputs, dy, strict=True)]
+            given = [
+                np.zeros(*self.made[i]) if each is None else each for i, each in zip(step.outputs, given, strict=True)
+            ]
             try:
-                dx = step.layer.backward(*dy, ctx=ctx)
+                dx = step.layer.backward(*given, ctx=ctx)
             except Exception as error:
-                _locate(error, step, dy)
+                _locate(error, step, given)
                 raise
             ctx.saved = ()
             for i, need, each in zip(step.inputs, ctx.needs, dx if isinstance(dx, tuple) else (dx,), strict=True):

@@ -41,7 +41,7 @@ def save(model: Module, path: str | Path) -> None:
         "frozen": [name for name, p in model.named_parameters() if not p.trainable],
     }
     content = io.BytesIO()
-    np.savez(content, **{name.replace("/", "\\"): value for name, value in arrays.items()})
+    np.savez(content, **{name.replace("/", "\\"): value for name, value in arrays.items()})  # type: ignore[arg-type]
     data = content.getvalue()
     digest = hashlib.sha256(data).hexdigest()
     name = f"weights-{digest[:16]}.npz"

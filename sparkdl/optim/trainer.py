@@ -163,7 +163,7 @@ class Trainer:
 
     def checkpoints(self, where: str | os.PathLike[str]) -> Checkpoints:
         """The checkpoints in a folder, as this trainer keeps them."""
-        return Checkpoints(LocalFiles(where), self.keep, self.monitor, self.monitor_mode)
+        return Checkpoints(LocalFiles(os.fspath(where)), self.keep, self.monitor, self.monitor_mode)
 
     def job(self, metrics: Sequence[Any]) -> Job:
         """This trainer's settings as the loop takes them."""

@@ -33,7 +33,8 @@ def googlenet(classes: int = 1000, aux: bool = False, dropout: float = 0.4) -> A
     )  # fmt: skip
     x = nn.Input(name="image")
     named: dict[str, nn.Module] = {"stem": stem}
-    y, channels, heads = stem(x), 192, []
+    heads: list[Any] = []
+    y, channels = stem(x), 192
     for name, widths in _BLOCKS.items():
         if name in ("4a", "5a"):
             y = nn.MaxPool2d(3, 2, ceil_mode=True)(y)
