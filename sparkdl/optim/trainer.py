@@ -32,7 +32,8 @@ class Trainer:
     shuffle      False keeps the rows in the order in which they come; a DataFrame then gives the same result only
                  if its partitions do not change
     clip         a clipping of gradients, as optim.ClipNorm(5.0)
-    codec        how gradients and weights travel between executors: "none", "fp16", "bf16"
+    codec        how gradients travel between executors: "none", "fp16", "bf16" (sums are always float32, and weights
+                 travel exactly)
     tasks        how many Spark tasks train together (default: the free slots, at most V)
     progress     whether to show a progress bar
     checkpoint   folder in which to keep checkpoints: everything that a later ``fit(..., resume=folder)`` needs to go
@@ -69,7 +70,12 @@ class Trainer:
 
         if not isinstance(model, Module):
             raise TypeError(f"Trainer: model must be a sparkdl.nn.Module, got {type(model).__name__}.")
-        for name, value in (("batch_size", batch_size), ("shards", shards), ("tasks", tasks), ("max_epochs", max_epochs)):
+        for name, value in (
+            ("batch_size", batch_size),
+            ("shards", shards),
+            ("tasks", tasks),
+            ("max_epochs", max_epochs),
+        ):
             if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
                 raise ValueError(f"Trainer: {name} must be a whole number >= 1, got {value!r}.")
         if max_epochs is not None and end is not None:
