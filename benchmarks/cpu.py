@@ -61,7 +61,17 @@ def mobilenet(nn: Any) -> list[Any]:
         return [nn.Conv2d(channels, out, *conv, bias=False, **options), nn.BatchNorm2d(out), nn.ReLU()]
 
     layers, channels = unit(3, 32, 3, stride=2, padding=1), 32
-    for out, stride in ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)):
+    for out, stride in (
+        (64, 1),
+        (128, 2),
+        (128, 1),
+        (256, 2),
+        (256, 1),
+        (512, 2),
+        *[(512, 1)] * 5,
+        (1024, 2),
+        (1024, 1),
+    ):
         layers += unit(channels, channels, 3, stride=stride, padding=1, groups=channels) + unit(channels, out, 1)
         channels = out
     return [*layers, nn.AvgPool2d(7), nn.Flatten(), nn.Linear(1024, 1000)]
@@ -79,9 +89,17 @@ def resnet(nn: Any, blocks: tuple[int, ...], wide: int) -> Any:
             if wide == 1:
                 parts = [conv(channels, width, 3, stride), nn.ReLU(), conv(width, out, 3)]
             else:
-                parts = [conv(channels, width, 1), nn.ReLU(), conv(width, width, 3, stride), nn.ReLU(), conv(width, out, 1)]
+                parts = [
+                    conv(channels, width, 1),
+                    nn.ReLU(),
+                    conv(width, width, 3, stride),
+                    nn.ReLU(),
+                    conv(width, out, 1),
+                ]
             self.main = nn.Sequential(*parts)
-            self.side = conv(channels, out, 1, stride) if stride > 1 or channels != out else nn.Sequential(nn.Identity())
+            self.side = (
+                conv(channels, out, 1, stride) if stride > 1 or channels != out else nn.Sequential(nn.Identity())
+            )
             self.last = nn.ReLU()
 
         def forward(self, x: Any) -> Any:
@@ -172,7 +190,9 @@ def check(workload: str, steps: int = 3) -> None:
     ours, theirs = our_model(workload), their_model(workload)
     ours.load_state_dict({k: v.numpy() for k, v in theirs.state_dict().items()})
     step = torch_step(theirs, "channels_first")
-    expected = [step(torch.from_numpy(x[a : a + batch]), torch.from_numpy(y[a : a + batch])) for a in range(0, len(x), batch)]
+    expected = [
+        step(torch.from_numpy(x[a : a + batch]), torch.from_numpy(y[a : a + batch])) for a in range(0, len(x), batch)
+    ]
     loss = our_fit(ours, workload, (x, y), 1, shuffle=False)[0]["loss"]
     theirs_after = theirs.state_dict()
     difference = max(
@@ -245,7 +265,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--load", type=float, default=0.3, help="cores that other work may take in a round")
-    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="cpu: for one thread on a busy machine")
+    parser.add_argument(
+        "--clock", choices=["wall", "cpu"], default="wall", help="cpu: for one thread on a busy machine"
+    )
     parser.add_argument("--forms", nargs="*", default=["channels_first", "channels_last", "compile"])
     given = parser.parse_args()
     for workload in given.workloads:
@@ -268,7 +290,9 @@ def main() -> None:
         for engine in engines:
             times = [r[engine.name]["seconds"] * 1e3 for r in kept]
             paired = [r[engine.name]["seconds"] / r["sparkdl"]["seconds"] for r in kept]
-            print(f"  {engine.name:24s} {min(times):9.2f} ms   ratio median {statistics.median(paired):.2f} min {min(paired):.2f}")
+            print(
+                f"  {engine.name:24s} {min(times):9.2f} ms   ratio median {statistics.median(paired):.2f} min {min(paired):.2f}"
+            )
         best = [min(v["seconds"] for n, v in r.items() if n != "sparkdl") / r["sparkdl"]["seconds"] for r in kept]
         print(f"  best PyTorch / sparkdl, {given.threads} thread(s): median {statistics.median(best):.2f} min {min(best):.2f}"
               f"   ({len(kept)} rounds, {thrown} thrown away)")  # fmt: skip

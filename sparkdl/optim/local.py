@@ -11,11 +11,11 @@ from sparkdl.optim.bar import Bar
 from sparkdl.optim.check import check_feed
 from sparkdl.optim.checkpoint.snapshot import Snapshot
 from sparkdl.optim.evaluate import figures, shard_by_shard
+from sparkdl.optim.exchange.local import Local
+from sparkdl.optim.exchange.member import Member
 from sparkdl.optim.history import History
 from sparkdl.optim.job import Job
 from sparkdl.optim.loop import Loop
-from sparkdl.optim.exchange.local import Local
-from sparkdl.optim.exchange.member import Member
 
 
 def feed_of(job: Job, data: Any, order_by: Any = None) -> ArrayFeed:
@@ -36,7 +36,9 @@ def fit_arrays(
     check_feed(job.model, job.loss, feed)
     with Bar(show) as bar:
         held_out = None if validation is None else feed_of(job, validation)
-        loop = Loop(job, feed, Local(job.clip), Member(shards=job.shards), validation=held_out, report=bar.update, keep=keep)
+        loop = Loop(
+            job, feed, Local(job.clip), Member(shards=job.shards), validation=held_out, report=bar.update, keep=keep
+        )
         done = loop.run()
     return History(done.history, visits=loop.visits.report())
 

@@ -65,7 +65,9 @@ class Loop:
         self.visits = Visits(len(feed))
         self.progress, self.epoch = Progress(), Epoch()
         self.best = BestWeights(job.end)
-        self.clocked = any(isinstance(t, wall_clock) for t in job.end.leaves()) if isinstance(job.end, Trigger) else False
+        self.clocked = (
+            any(isinstance(t, wall_clock) for t in job.end.leaves()) if isinstance(job.end, Trigger) else False
+        )
         self.kept = -1  # iteration of the newest snapshot
         self.starved = 0.0  # seconds that computing waited for rows
         exchange.bind(member, store, self.flat.weights[: self.flat.trainable], self.flat.segments, job.rule)
@@ -150,7 +152,12 @@ class Loop:
                 loss, weight = self._step(batch, rows)
                 now = time.perf_counter()
                 e = self.epoch
-                e.step, e.loss, e.weight, e.samples = e.step + 1, e.loss + loss, e.weight + weight, e.samples + batch.size
+                e.step, e.loss, e.weight, e.samples = (
+                    e.step + 1,
+                    e.loss + loss,
+                    e.weight + weight,
+                    e.samples + batch.size,
+                )
                 e.seconds = seconds + now - began
                 ended = e.step == plan.steps
                 self.progress = replace(

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 
-
 def root() -> Path:
     """The folder of real data, which need not exist."""
     return Path(os.environ.get("SPARKDL_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")

@@ -17,7 +17,9 @@ torch = pytest.importorskip("torch")
 
 def theirs():
     torch.manual_seed(0)
-    net = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.Flatten(), torch.nn.Linear(48, 4))
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.Flatten(), torch.nn.Linear(48, 4)
+    )
     net[1].running_mean += torch.arange(3)
     return net.eval()
 
@@ -58,7 +60,12 @@ def test_all_types_and_strides(tmp_path, kind):
 
 def test_prefix_wrapping_and_parameters(tmp_path):
     net = theirs()
-    state = {"epoch": 3, "state_dict": {f"module.{k}": torch.nn.Parameter(v) if v.is_floating_point() else v for k, v in net.state_dict().items()}}
+    state = {
+        "epoch": 3,
+        "state_dict": {
+            f"module.{k}": torch.nn.Parameter(v) if v.is_floating_point() else v for k, v in net.state_dict().items()
+        },
+    }
     model = load_torch(save(tmp_path / "w.pt", state, "zip"), ours())
     np.testing.assert_array_equal(model["3"].weight.value, net[3].weight.detach().numpy())
 

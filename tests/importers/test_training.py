@@ -6,8 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
-
 from realdata import real_data
+
 from sparkdl import nn, optim
 from sparkdl.errors import FormatError
 from sparkdl.importers import load_caffe_solver, load_keras
@@ -87,7 +87,14 @@ def test_a_solver_without_what_its_policy_needs(tmp_path):
         read_solver(tmp_path / "s.prototxt")
 
 
-@pytest.mark.parametrize("case, file", [("k22_compiled_trained", "model.h5"), ("tfk_compiled_trained", "model.h5"), ("k3_compiled_trained", "model.keras")])
+@pytest.mark.parametrize(
+    "case, file",
+    [
+        ("k22_compiled_trained", "model.h5"),
+        ("tfk_compiled_trained", "model.h5"),
+        ("k3_compiled_trained", "model.keras"),
+    ],
+)
 def test_compiled_keras_models_go_on_training(case, file):
     folder = real_data(f"keras_generated/{case}")
     model = load_keras(folder / file, compile=True)

@@ -9,7 +9,6 @@ import tarfile
 import caffecases
 import numpy as np
 import pytest
-
 from realdata import real_data
 
 
@@ -25,7 +24,9 @@ def cifar() -> np.ndarray:
     image = pytest.importorskip("PIL.Image")
     folder = real_data("datasets/cifar10_jpeg")
     with tarfile.open(folder / "cifar10_jpeg.tar.xz") as archive:
-        members = sorted((m for m in archive.getmembers() if "test/" in m.name and m.name.endswith(".jpg")), key=lambda m: m.name)
+        members = sorted(
+            (m for m in archive.getmembers() if "test/" in m.name and m.name.endswith(".jpg")), key=lambda m: m.name
+        )
         pictures = [np.asarray(image.open(io.BytesIO(archive.extractfile(m).read()))) for m in members]
     mean = np.load(folder / "cifar10_mean.npy")
     return np.ascontiguousarray((np.stack(pictures).astype(np.float32) - mean).transpose(0, 3, 1, 2))

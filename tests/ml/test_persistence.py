@@ -88,7 +88,9 @@ def test_every_stage(local, tmp_path, name):
 def test_a_pipeline_model_in_a_process_of_its_own(local, table, tmp_path):
     from pyspark.ml.functions import vector_to_array
 
-    rows = table.withColumn("a", vector_to_array("features")).selectExpr("id", "label", *[f"a[{i}] AS f{i}" for i in range(4)])
+    rows = table.withColumn("a", vector_to_array("features")).selectExpr(
+        "id", "label", *[f"a[{i}] AS f{i}" for i in range(4)]
+    )
     assembler = VectorAssembler(inputCols=[f"f{i}" for i in range(4)], outputCol="features")
     classifier = ml.NNClassifier(model=net(), maxEpochs=2, trainLocally="always")
     pipeline = Pipeline(stages=[assembler, classifier])

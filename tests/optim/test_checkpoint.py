@@ -58,7 +58,9 @@ def test_the_newest_stay_and_the_best(tmp_path):
     assert best.progress.history[-1]["Loss"] == min(line["Loss"] for line in best.progress.history)
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:100], lambda b: b[:500] + b"x" + b[501:], lambda b: b""])
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-1], lambda b: b[:100], lambda b: b[:500] + b"x" + b[501:], lambda b: b""]
+)
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, caplog, damage):
     whole, _ = fit()
     fit(tmp_path, steps=12, checkpoint_every=optim.several_iteration(5))

@@ -59,7 +59,9 @@ def without_seconds(history):
 @pytest.mark.parametrize("tasks", [None, 1, 2])
 def test_a_dataframe_gives_the_same_bits_as_arrays(frame, expected, tasks):
     one = trainer(tasks=tasks)
-    history = one.fit(frame, features=PICTURE, label="label", validation=frame, metrics=[optim.Top1Accuracy(), optim.Loss()])
+    history = one.fit(
+        frame, features=PICTURE, label="label", validation=frame, metrics=[optim.Top1Accuracy(), optim.Loss()]
+    )
     same(weights(one), expected[1])
     assert without_seconds(history) == without_seconds(expected[0])
     assert history.visits == {"rows": ROWS, "once": ROWS, "never": 0, "more": 0}

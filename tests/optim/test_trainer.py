@@ -8,6 +8,7 @@ import pytest
 from sparkdl import nn, optim
 from sparkdl.data import Visits
 from sparkdl.errors import DataError, ShapeError
+
 from . import oracle
 
 
@@ -76,7 +77,9 @@ def test_validation_figures_stand_in_the_history_in_the_order_asked_for():
     x, y = oracle.data(300)
     model = oracle.model()
     trainer = optim.Trainer(model, nn.NLLLoss(), optim.SGD(lr=0.05, momentum=0.9), max_epochs=12, progress=False)
-    history = trainer.fit((x[:200], y[:200]), validation=(x[200:], y[200:]), metrics=[optim.Top1Accuracy(), optim.Loss()])
+    history = trainer.fit(
+        (x[:200], y[:200]), validation=(x[200:], y[200:]), metrics=[optim.Top1Accuracy(), optim.Loss()]
+    )
     figures = trainer.evaluate((x[200:], y[200:]), metrics=[optim.Loss(), optim.Top1Accuracy()])
     assert list(figures) == ["Loss", "Top1Accuracy"]
     assert history[-1]["Top1Accuracy"] == figures["Top1Accuracy"] > 0.8

@@ -28,7 +28,9 @@ def describe(error: BaseException, rank: int) -> TaskFailure:
         "rank": rank,
         "traceback": "".join(traceback.format_exception(error)),
     }
-    return TaskFailure(f"{text['type']}: {error}\n{MARK}{base64.b64encode(zlib.compress(json.dumps(text).encode())).decode()}:end")
+    return TaskFailure(
+        f"{text['type']}: {error}\n{MARK}{base64.b64encode(zlib.compress(json.dumps(text).encode())).decode()}:end"
+    )
 
 
 def find(error: BaseException) -> dict[str, Any] | None:

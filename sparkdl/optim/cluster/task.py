@@ -69,7 +69,9 @@ class TrainTask(Task):
                 if rank == 0:
                     store.note(json.dumps([_plain(progress), figures, progress.history[-LINES:]], default=_listed))
 
-            loop = Loop(self.job, feed, AllReduce(self.job.codec, clip=self.job.clip), member, store, validation, report)
+            loop = Loop(
+                self.job, feed, AllReduce(self.job.codec, clip=self.job.clip), member, store, validation, report
+            )
             progress = loop.run()
             facts = {
                 "costs": asdict(loop.exchange.costs),

@@ -31,7 +31,12 @@ def run(model, x, dy, plan):
     for p in model.parameters():
         p.touched = False
     (dx,) = done.backward([dy])
-    return [done.outputs[0], dx, *(np.array(p.gradient) for p in model.parameters()), *(np.array(b) for _, b in model.named_buffers())]
+    return [
+        done.outputs[0],
+        dx,
+        *(np.array(p.gradient) for p in model.parameters()),
+        *(np.array(b) for _, b in model.named_buffers()),
+    ]
 
 
 @pytest.mark.parametrize("name", CASES)

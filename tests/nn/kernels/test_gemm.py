@@ -7,8 +7,22 @@ from sparkdl import kernel
 from sparkdl.errors import ShapeError
 from sparkdl.nn.kernels import gemm
 
-SHAPES = [(1, 1, 1), (3, 0, 4), (5, 7, 1), (1, 300, 70), (37, 51, 83), (200, 600, 130), (500, 25, 6), (25, 700, 6), (7, 10, 100)]
-LAYOUTS = {"C": np.ascontiguousarray, "F": np.asfortranarray, "cut": lambda x: np.repeat(np.repeat(x, 2, 0), 3, 1)[::2, ::3]}
+SHAPES = [
+    (1, 1, 1),
+    (3, 0, 4),
+    (5, 7, 1),
+    (1, 300, 70),
+    (37, 51, 83),
+    (200, 600, 130),
+    (500, 25, 6),
+    (25, 700, 6),
+    (7, 10, 100),
+]
+LAYOUTS = {
+    "C": np.ascontiguousarray,
+    "F": np.asfortranarray,
+    "cut": lambda x: np.repeat(np.repeat(x, 2, 0), 3, 1)[::2, ::3],
+}
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -18,7 +32,11 @@ LAYOUTS = {"C": np.ascontiguousarray, "F": np.asfortranarray, "cut": lambda x: n
 def test_against_float64(shape, dtype, a_layout, b_layout):
     m, k, n = shape
     rng = np.random.default_rng(0)
-    a, b, bias = rng.standard_normal((m, k)).astype(dtype), rng.standard_normal((k, n)).astype(dtype), rng.standard_normal(n).astype(dtype)
+    a, b, bias = (
+        rng.standard_normal((m, k)).astype(dtype),
+        rng.standard_normal((k, n)).astype(dtype),
+        rng.standard_normal(n).astype(dtype),
+    )
     expected = a.astype(np.float64) @ b + bias
     tolerance = dict(rtol=0, atol=1e-12 if dtype is np.float64 else 2e-6 * np.sqrt(k + 1) * 4)
     for c_layout in LAYOUTS.values():

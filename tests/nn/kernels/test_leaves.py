@@ -22,12 +22,19 @@ def test_tree_sum(n):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("bounds", [[0, 40], [0, 16, 16, 17, 40], [0, 5, 10, 15, 20, 25, 40], [0, 0], [0, 3, 7, 9, 20, 20, 33, 34, 40]], ids=str)
+@pytest.mark.parametrize(
+    "bounds",
+    [[0, 40], [0, 16, 16, 17, 40], [0, 5, 10, 15, 20, 25, 40], [0, 0], [0, 3, 7, 9, 20, 20, 33, 34, 40]],
+    ids=str,
+)
 @pytest.mark.parametrize("shape", [(1, 1), (130, 70), (5, 200)], ids=str)
 def test_products_and_sums_of_leaves(dtype, bounds, shape):
     bounds = np.array(bounds)
     rng = np.random.default_rng(0)
-    x, dy = rng.standard_normal((bounds[-1], shape[0])).astype(dtype), rng.standard_normal((bounds[-1], shape[1])).astype(dtype)
+    x, dy = (
+        rng.standard_normal((bounds[-1], shape[0])).astype(dtype),
+        rng.standard_normal((bounds[-1], shape[1])).astype(dtype),
+    )
     parts = []
     for a, b in zip(bounds, bounds[1:], strict=False):
         parts.append(np.empty(shape, dtype))

@@ -11,7 +11,11 @@ CASES = {
     "log": (np.log, np.concatenate([np.exp(np.linspace(-103, 88, 500_001)), np.linspace(0.5, 2, 500_001)]), 1.0),
     "tanh": (np.tanh, np.concatenate([np.linspace(-12, 12, 900_001), np.exp(np.linspace(-80, 0, 100_001))]), 1.5),
     "sigmoid": (scipy.special.expit, np.linspace(-87, 30, 1_000_001), 2.5),
-    "erf": (scipy.special.erf, np.concatenate([np.linspace(-5, 5, 900_001), np.exp(np.linspace(-80, 0, 100_001))]), 2.5),
+    "erf": (
+        scipy.special.erf,
+        np.concatenate([np.linspace(-5, 5, 900_001), np.exp(np.linspace(-80, 0, 100_001))]),
+        2.5,
+    ),
 }
 
 
