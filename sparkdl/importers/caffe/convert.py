@@ -85,7 +85,7 @@ class Conversion:
             held = f"it holds {len(own)} blobs of it" if own else "it holds nothing of that name"
             raise FormatError(f"layer {self.name!r} ({self.type}): weight {index} of shape {shape} is missing in the file; {held}.")
         if not fits(own[index], shape):
-            raise ShapeError(
+            raise FormatError(
                 f"layer {self.name!r} ({self.type}): weight {index} has shape {own[index].shape} in the file, "
                 f"the net wants {shape}."
             )
@@ -103,7 +103,7 @@ class Conversion:
             first = self.net.shared.setdefault(spec["name"], parameter)
             if first is not parameter:
                 if first.shape != parameter.shape:
-                    raise ShapeError(f"layer {self.name!r}: shared weight {spec['name']!r} has shapes {first.shape} and {parameter.shape}.")
+                    raise FormatError(f"layer {self.name!r}: shared weight {spec['name']!r} has shapes {first.shape} and {parameter.shape}.")
                 setattr(layer, attribute, first)
                 return
         parameter.value = value

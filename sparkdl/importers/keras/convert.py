@@ -102,7 +102,7 @@ class Conversion:
         if index >= len(arrays):
             raise self.fail(f"weight {what!r} is missing in the file")
         if arrays[index].shape != shape:
-            raise ShapeError(
+            raise FormatError(
                 f"layer {self.name!r} ({self.spec.original}): weight {what!r} has shape {arrays[index].shape} in the file, "
                 f"the model wants {shape}."
             )
@@ -235,8 +235,10 @@ class NetBuilder:
         conversion = Conversion(spec, args, kwargs, name, self)
         try:
             made = table()[kind].convert(conversion)
-        except (FormatError, ShapeError, UnsupportedError):
+        except (FormatError, UnsupportedError):
             raise
+        except ShapeError as error:
+            raise FormatError(f"layer {name!r} ({spec.original}): {error}") from error
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, ZeroDivisionError, OverflowError) as error:
             if isinstance(error, AttributeError) and inspect.ismodule(error.obj):
                 raise  # not the file's fault

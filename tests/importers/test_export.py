@@ -1,0 +1,110 @@
+"""What is exported reads back and gives the same outputs; real Keras and onnxruntime agree where they are installed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sparkdl import nn
+from sparkdl.errors import UnsupportedError
+from sparkdl.importers import load_caffe, load_keras, save_caffe, save_keras, save_onnx
+
+
+def convolutional():
+    return nn.Sequential(
+        conv1=nn.Conv2d(3, 4, 3, padding=1), relu=nn.ReLU(), pool=nn.MaxPool2d(2), conv2=nn.Conv2d(4, 6, 3, stride=1, groups=2),
+        norm=nn.BatchNorm2d(6), leaky=nn.LeakyReLU(0.1), mean=nn.AvgPool2d(2), flat=nn.Flatten(), drop=nn.Dropout(0.5),
+        fc=nn.Linear(24, 5), soft=nn.Softmax(),
+    )  # fmt: skip
+
+
+def branched():
+    x = nn.Input((4, 6, 6), "x")
+    a, b = nn.Conv2d(4, 4, 1)(x), nn.Conv2d(4, 4, 3, padding=1, bias=False)(x)
+    joined = nn.Concat(1)(nn.Tanh()(nn.Add()(a, b)), nn.ELU()(nn.Mul()(a, b)))
+    return nn.Graph([x], [nn.ConvTranspose2d(8, 2, 2, stride=2)(joined), nn.ReduceMean((2, 3))(joined)])
+
+
+def dense():
+    return nn.Sequential(nn.Linear(6, 8), nn.Sigmoid(), nn.BatchNorm1d(8), nn.PReLU(8), nn.Linear(8, 2, bias=False))
+
+
+def recurrent():
+    return nn.Sequential(nn.LSTM(5, 4), nn.GRU(4, 3, return_sequences=False), nn.Linear(3, 2))
+
+
+NETS = {"convolutional": (convolutional, (3, 12, 12)), "branched": (branched, (4, 6, 6)), "dense": (dense, (6,)), "recurrent": (recurrent, (7, 5))}
+
+
+def net(name):
+    make, shape = NETS[name]
+    nn.manual_seed(0)
+    model = make().eval()
+    draw = np.random.default_rng(1)
+    for path, buffer in model.named_buffers():
+        if path.endswith(("running_mean", "running_var")):
+            buffer[...] = draw.uniform(0.5, 1.5, buffer.shape)
+    return model, shape, draw.standard_normal((3, *shape)).astype(np.float32)
+
+
+def outputs(y):
+    return [np.asarray(each) for each in (y if isinstance(y, list | tuple) else [y])]
+
+
+def same(got, wanted):
+    for a, b in zip(outputs(got), outputs(wanted), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [n for n in NETS if n != "recurrent"])
+def test_caffe_reads_back(tmp_path, name):
+    model, shape, x = net(name)
+    save_caffe(model, tmp_path / "net.prototxt", tmp_path / "net.caffemodel", [shape])
+    same(load_caffe(tmp_path / "net.prototxt", tmp_path / "net.caffemodel")(x), model(x))
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_keras_reads_back(tmp_path, name):
+    pytest.importorskip("h5py")
+    model, shape, x = net(name)
+    save_keras(model, tmp_path / "model.keras", [shape])
+    same(load_keras(tmp_path / "model.keras")(x), model(x))
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_real_keras_agrees(tmp_path, name):
+    pytest.importorskip("h5py")
+    keras = pytest.importorskip("keras")
+    model, shape, x = net(name)
+    save_keras(model, tmp_path / "model.keras", [shape])
+    same(keras.models.load_model(tmp_path / "model.keras").predict(x, verbose=0), model(x))
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_onnxruntime_agrees(tmp_path, name):
+    runtime = pytest.importorskip("onnxruntime")
+    model, shape, x = net(name)
+    save_onnx(model, tmp_path / "model.onnx", [shape])
+    session = runtime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    same(session.run(None, {session.get_inputs()[0].name: x}), model(x))
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_onnx_file_is_written(tmp_path, name):
+    from sparkdl.importers.caffe import wire
+    from sparkdl.importers.onnx import schema  # noqa: F401
+
+    model, shape, _ = net(name)
+    save_onnx(model, tmp_path / "model.onnx", [shape])
+    graph = wire.load_binary(tmp_path / "model.onnx", "ModelProto")["graph"]
+    made = {name for node in graph["node"] for name in node["output"]} | {i["name"] for i in graph["input"]}
+    made |= {array["name"] for array in graph["initializer"]}
+    assert all(name in made for node in graph["node"] for name in node["input"] if name)
+    assert all(output["name"] in made for output in graph["output"])
+
+
+def test_all_unknown_layers_are_listed_and_nothing_is_written(tmp_path):
+    model = nn.Sequential(a=nn.Softsign(), b=nn.SELU(), c=nn.ReLU())
+    with pytest.raises(UnsupportedError, match=r"'a' \(Softsign\), 'b' \(SELU\)"):
+        save_caffe(model, tmp_path / "n.prototxt", tmp_path / "n.caffemodel", [(4,)])
+    assert not list(tmp_path.iterdir())
