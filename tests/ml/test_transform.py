@@ -12,7 +12,7 @@ from tests.ml.conftest import net, points
 
 
 def model(**params):
-    return ml.NNModel(model=net(), **{"featuresCol": "features", "outputType": "array", **params})
+    return ml.NNModel(**{"model": net(), "featuresCol": "features", "outputType": "array", **params})
 
 
 def collected(scored, column="prediction"):
@@ -29,7 +29,7 @@ def test_no_row_is_lost_or_swapped(table, expected):
     scorer = model(predictBatchSize=7)
     frames = {
         "as it is": table,
-        "200 partitions, most of them empty": table.repartition(200),
+        "200 partitions, many of them empty": table.repartition(200),
         "one partition": table.coalesce(1),
         "another order on every run": table.orderBy(F.rand()),
         "filtered before": table.filter("id % 2 = 0 OR id % 2 = 1"),
