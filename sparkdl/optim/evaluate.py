@@ -12,6 +12,7 @@ from sparkdl.data.order import Batch
 from sparkdl.nn.context import Run
 from sparkdl.nn.graph import program_of
 from sparkdl.nn.module import Module
+from sparkdl.nn.plan import planned
 from sparkdl.nn.program import Pass
 from sparkdl.tree import fold
 
@@ -62,7 +63,7 @@ def shard_states(model: Module, feed: Feed, shard: int, metrics: tuple[Any, ...]
 
 def run_eval(model: Module, inputs: tuple[np.ndarray, ...]) -> list[np.ndarray]:
     """The model's outputs in eval mode, whatever mode it is in."""
-    program = program_of(model, inputs)
+    program = planned(program_of(model, inputs))
     return Pass(program, list(inputs), Run.single(len(inputs[0])), model.dtype).outputs
 
 

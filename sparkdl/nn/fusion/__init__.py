@@ -11,13 +11,13 @@ import importlib
 from typing import Any
 
 TABLE: list[tuple[tuple[str, ...], str]] = [
-    *((("Conv2d", act, "MaxPool2d"), "conv_pool:ConvPool") for act in ("Tanh", "ReLU", "Sigmoid")),
-    *((("Conv2d", "MaxPool2d", act), "conv_pool:ConvPool") for act in ("Tanh", "ReLU", "Sigmoid")),
+    *((("Conv2d", act, "MaxPool2d"), "conv_pool:ConvPool") for act in ("Tanh", "ReLU")),
+    *((("Conv2d", "MaxPool2d", act), "conv_pool:ConvPool") for act in ("Tanh", "ReLU")),
     (("Conv2d", "MaxPool2d"), "conv_pool:ConvPool"),
     (("BatchNorm2d", "ReLU", "MaxPool2d"), "batchnorm_act:BatchNormAct"),
     (("BatchNorm2d", "ReLU"), "batchnorm_act:BatchNormAct"),
     (("BatchNorm2d",), "batchnorm_act:BatchNormAct"),
-    *((("Linear", act), "linear_act:LinearAct") for act in ("Tanh", "ReLU", "Sigmoid")),
+    *((("Linear", act), "linear_act:LinearAct") for act in ("Tanh", "ReLU")),
 ]
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-
 from sparkdl.kernel import njit
-from sparkdl.nn.kernels.vmath import sigmoid, tanh
+from sparkdl.nn.kernels.vmath import tanh
 
-NONE, RELU, TANH, SIGMOID = range(4)
-BY_NAME = {"ReLU": RELU, "Tanh": TANH, "Sigmoid": SIGMOID}
+NONE, RELU, TANH = range(3)
+BY_NAME = {"ReLU": RELU, "Tanh": TANH}
 
 
 @njit
@@ -20,9 +19,6 @@ def activate(y, kind):
     elif kind == TANH:
         for i in range(y.size):
             y[i] = tanh(y[i])
-    elif kind == SIGMOID:
-        for i in range(y.size):
-            y[i] = sigmoid(y[i])
 
 
 @njit
@@ -35,9 +31,6 @@ def slope(g, y, dy, kind):
     elif kind == TANH:
         for i in range(y.size):
             g[i] = dy[i] * (one - y[i] * y[i])
-    elif kind == SIGMOID:
-        for i in range(y.size):
-            g[i] = dy[i] * (y[i] * (one - y[i]))
     else:
         for i in range(y.size):
             g[i] = dy[i]
