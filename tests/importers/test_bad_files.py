@@ -215,5 +215,5 @@ def test_a_slice_of_fuzzing(tmp_path, format):
     if not seeds:
         pytest.skip("no recorded models to mutate: set SPARKDL_DATA")
     with warnings.catch_warnings():
-        outcomes = fuzz.in_child(format, seeds, 60, 1, 30, 2.0, tmp_path)
+        outcomes = fuzz.in_child(format, seeds, 25, 1, 60, 2.0, tmp_path)
     assert not [name for name in outcomes if name.startswith("finding")], outcomes
