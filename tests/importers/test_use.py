@@ -7,8 +7,8 @@ import pickle
 import caffecases
 import numpy as np
 import pytest
-
 from realdata import real_data
+
 from sparkdl import nn, optim
 from sparkdl.importers import load_caffe, load_keras
 

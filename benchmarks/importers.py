@@ -1,0 +1,107 @@
+"""Load time and first-forward time of model files, next to real Keras and OpenCV's dnn where they are installed.
+
+    python benchmarks/importers.py FILES...        .keras and .h5 files; a prototxt's weights lie beside it
+
+Each measurement is a process of its own, since imports and compiled kernels are part of what a user waits for. Outputs
+are compared first, and the smallest of ``--rounds`` interleaved times is printed (seconds).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+ENGINES = {".keras": ("sparkdl", "keras"), ".h5": ("sparkdl", "keras"), ".hdf5": ("sparkdl", "keras"), ".prototxt": ("sparkdl", "opencv")}
+
+
+def weights_of(prototxt: Path) -> Path:
+    return next(p for p in sorted(prototxt.parent.iterdir()) if ".caffemodel" in p.name)
+
+
+def measure(engine: str, path: Path, inputs: list[np.ndarray], output: Path) -> dict[str, float]:
+    """Loads the file and runs it twice in this process."""
+    start = time.perf_counter()
+    if engine == "sparkdl":
+        from sparkdl.importers import load_caffe, load_keras
+
+        model = load_caffe(path, weights_of(path)) if path.suffix == ".prototxt" else load_keras(path)
+        run = lambda: model(*inputs)  # noqa: E731
+    elif engine == "keras":
+        import keras
+
+        model = keras.models.load_model(path, compile=False)
+        run = lambda: model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)  # noqa: E731
+    else:
+        import cv2
+
+        net = cv2.dnn.readNetFromCaffe(str(path), str(weights_of(path)))
+
+        def run():
+            net.setInput(inputs[0])
+            return net.forward()
+
+    loaded = time.perf_counter()
+    y = run()
+    first = time.perf_counter()
+    run()
+    second = time.perf_counter()
+    np.save(output, np.asarray(y[0] if isinstance(y, list | tuple) else y))
+    return {"load": loaded - start, "first": first - loaded, "second": second - first}
+
+
+def child(engine: str, path: Path, inputs: Path, output: Path) -> dict[str, float] | None:
+    command = [sys.executable, __file__, "--measure", engine, str(path), str(inputs), str(output)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        engine, path, inputs, output = options.measure
+        with np.load(inputs) as held:
+            arrays = [held[key] for key in held.files]
+        print(json.dumps(measure(engine, Path(path), arrays, Path(output))))
+        return
+    print(f"{'file':40s} {'engine':8s} {'load':>8s} {'first':>8s} {'second':>8s}")
+    for path in options.files:
+        compare(path, options.rounds)
+
+
+def compare(path: Path, rounds: int) -> None:
+    recorded = sorted(path.parent.glob("input*.npy"))
+    if not recorded:
+        print(f"{path.name}: no input*.npy beside it")
+        return
+    engines, outputs = ENGINES[path.suffix], {}
+    best: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = Path(folder) / "inputs.npz"
+        np.savez(inputs, *[np.load(p) for p in recorded])
+        for _ in range(rounds):
+            for engine in engines:
+                output = Path(folder) / f"{engine}.npy"
+                times = child(engine, path, inputs, output)
+                if times is not None:
+                    outputs[engine] = np.load(output)
+                    best[engine] = {k: min(v, best.get(engine, times)[k]) for k, v in times.items()}
+    first, *others = outputs.values()
+    for other in others:
+        assert np.abs(first - other).max() <= 1e-4 * np.abs(other).max() + 1e-6, f"{path}: outputs differ"
+    for engine, times in best.items():
+        print(f"{path.parent.name[:40]:40s} {engine:8s} {times['load']:8.3f} {times['first']:8.3f} {times['second']:8.3f}")
+
+
+if __name__ == "__main__":
+    main()
