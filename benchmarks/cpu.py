@@ -294,8 +294,9 @@ def main() -> None:
                 f"  {engine.name:24s} {min(times):9.2f} ms   ratio median {statistics.median(paired):.2f} min {min(paired):.2f}"
             )
         best = [min(v["seconds"] for n, v in r.items() if n != "sparkdl") / r["sparkdl"]["seconds"] for r in kept]
-        print(f"  best PyTorch / sparkdl, {given.threads} thread(s): median {statistics.median(best):.2f} min {min(best):.2f}"
-              f"   ({len(kept)} rounds, {thrown} thrown away)")  # fmt: skip
+        ratio = f"median {statistics.median(best):.2f} min {min(best):.2f}"
+        counts = f"{len(kept)} rounds, {thrown} thrown away"
+        print(f"  best PyTorch / sparkdl, {given.threads} thread(s): {ratio}   ({counts})")
 
 
 if __name__ == "__main__":

@@ -117,7 +117,8 @@ def _make(function: Any, kind: str, kinds: str) -> Any:
         "unit_items": items("p{} + x"),
         "strided_items": items("p{0} + np.uint64(x * strides[{0}, 3])"),
         "starts": "\n        ".join(
-            f"p{w} = np.uint64(i * strides[{w}, 0] + j * strides[{w}, 1] + k * strides[{w}, 2])" for w in window.values()
+            f"p{w} = np.uint64(i * strides[{w}, 0] + j * strides[{w}, 1] + k * strides[{w}, 2])"
+            for w in window.values()
         ),
     }
     template = {"flat": _FLAT_PARALLEL if parallel else _FLAT, "strided": _STRIDED}[base]
@@ -133,7 +134,7 @@ def _aligned(arrays: list[np.ndarray]) -> list[np.ndarray]:
         views = [a if a.shape == out.shape else np.broadcast_to(a, out.shape) for a in arrays]
     except ValueError:
         shapes = ", ".join(str(a.shape) for a in arrays[1:])
-        raise ShapeError(f"elementwise: arguments of shapes {shapes} do not fit an output of shape {out.shape}.") from None
+        raise ShapeError(f"elementwise: shapes {shapes} do not fit an output of shape {out.shape}.") from None
     forwards = tuple(slice(None, None, -1 if s < 0 else 1) for s in out.strides)
     views = [v[forwards] for v in views]
     if any(s % out.itemsize for s in out.strides):

@@ -1,4 +1,4 @@
-"""Compiled kernels: one decorator, one CPU and one CUDA body behind one call, elementwise loops, threads, the table of choices.
+"""Compiled kernels: the decorator, CPU and CUDA bodies behind one call, elementwise loops, threads, table of choices.
 
 Importing this file does not import Numba; the first kernel file that uses ``njit`` does.
 """
@@ -73,7 +73,7 @@ def njit(
     if function is None:
         return lambda f: njit(f, parallel=parallel, inline=inline, fastmath=fastmath, **options)
     if function.__closure__ or "<locals>" in function.__qualname__:
-        raise TypeError(f"kernel {function.__qualname__} must be a top-level function: closures cannot be kept on disk.")
+        raise TypeError(f"kernel {function.__qualname__} must be a top-level function: closures are not kept on disk.")
     generated = options.pop("generated", False)
     own = generated or function.__module__.partition(".")[0] == __name__.partition(".")[0]
     fast = fastmath if isinstance(fastmath, bool) else set(fastmath)
@@ -164,7 +164,7 @@ def _best_isa() -> str:
 
 
 def isa() -> str:
-    """The vector instructions of the micro-kernels: ``avx512``, ``avx2`` or ``plain`` (``$SPARKDL_ISA``, else the best)."""
+    """Vector instructions of the micro-kernels: ``avx512``, ``avx2`` or ``plain`` (``$SPARKDL_ISA``, else the best)."""
     if "isa" not in _table:
         name = os.environ.get("SPARKDL_ISA") or _best_isa()
         _check_isa(name)

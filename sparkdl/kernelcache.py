@@ -26,7 +26,7 @@ _FOREIGN = {"numba", "llvmlite", "numpy", "scipy"}  # their versions are part of
 
 @cache
 def folder() -> Path:
-    """``$SPARKDL_CACHE_DIR``, else the user's cache folder, else one in the temporary folder; only the owner may enter."""
+    """``$SPARKDL_CACHE_DIR``, else the user's cache folder, else one in the temporary folder; the owner's alone."""
     given = os.environ.get("SPARKDL_CACHE_DIR")
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     candidates = [Path(given)] if given else [Path(home) / "sparkdl"]
@@ -44,7 +44,7 @@ def folder() -> Path:
             return path
         except OSError as error:
             errors.append(str(error))
-    raise OSError("no folder for compiled kernels: " + "; ".join(errors) + "; set SPARKDL_CACHE_DIR to a folder of yours.")
+    raise OSError(f"no folder for compiled kernels: {'; '.join(errors)}; set SPARKDL_CACHE_DIR to a folder of yours.")
 
 
 def _path_of(module: str) -> Path | None:
@@ -124,7 +124,8 @@ class KernelCache:
         import llvmlite
         import numba
 
-        key = repr((sig, codegen.magic_tuple(), numba.__version__, llvmlite.__version__, sys.version_info[:2], self._extra))
+        versions = (numba.__version__, llvmlite.__version__, sys.version_info[:2])
+        key = repr((sig, codegen.magic_tuple(), versions, self._extra))
         if " at 0x" in key:  # a type known only by its address means nothing to another process
             return None
         digest = hashlib.sha256(key.encode() + self._function.__code__.co_code)

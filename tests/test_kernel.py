@@ -163,7 +163,8 @@ def test_the_cache_moves_with_the_package_and_sees_changes_in_callees(tmp_path):
         "from sparkdl.kernel import njit\n@njit\ndef inner(x):\n    return x + 1\n"
     )
     (first / "probe" / "kernels.py").write_text(
-        "from sparkdl.kernel import njit\nfrom sparkdl.probe.inner import inner\n@njit\ndef caller(x):\n    return inner(x)\n"
+        "from sparkdl.kernel import njit\nfrom sparkdl.probe.inner import inner\n"
+        "@njit\ndef caller(x):\n    return inner(x)\n"
     )
     cache = tmp_path / "cache"
     assert run(first.parent, cache) == (2.0, 0, 1)

@@ -1,4 +1,4 @@
-"""Batch normalisation with the ReLU, and the 2x2 maximum, after it: two readings of the input forwards, two backwards."""
+"""Batch normalisation with the ReLU, and the 2x2 maximum, after it: two readings of the input each way."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Batch normalisation of channels-last arrays with the ReLU, and the 2x2 maximum, that may follow.
 
-    moments(sums, x, bounds)                              per leaf: sums and sums of squares (leaves, 2, channels), float64
+    moments(sums, x, bounds)                    per leaf: sums and sums of squares (leaves, 2, channels), float64
     apply(y, x, p, relu)                                  y = relu(scale x + shift)
     gradient_sums(sums, x, dy, p, relu, bounds)           per leaf: of g = dy relu' and of g xhat
     gradient(dx, x, dy, p, relu)                          dx = k (g - a - b xhat)
-    pool_apply, pool_gradient_sums, pool_gradient         the same with the maximum: y, dy and index are a quarter as large
+    pool_apply, pool_gradient_sums, pool_gradient   with the maximum: y, dy and index are a quarter as large
 
 ``x`` is (batch, height, width, channels), C contiguous; ``p`` (7, channels) holds scale, shift, mean, 1/deviation, k,
 a and b. ``bounds`` are the offsets of the leaves in the batch.

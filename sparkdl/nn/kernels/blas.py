@@ -40,7 +40,8 @@ def _mkl_path() -> str | None:
         pass  # it may come from another packager: the folders above are still looked through
     for folder in folders:
         if os.path.isdir(folder):
-            names = sorted(n for n in os.listdir(folder) if n.startswith(("libmkl_rt.so", "libmkl_rt.dylib", "mkl_rt.")))
+            starts = ("libmkl_rt.so", "libmkl_rt.dylib", "mkl_rt.")
+            names = sorted(n for n in os.listdir(folder) if n.startswith(starts))
             if names:
                 return os.path.join(folder, names[-1])
     return None
@@ -97,8 +98,9 @@ def _caller(symbol: str, real: Any) -> Any:
     def call(typingctx, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):  # type: ignore[no-untyped-def]
         integer, pointer = types.int32, types.intp
         signature = types.void(
-            types.uint8, types.uint8, integer, integer, integer, real, pointer, integer, pointer, integer, real, pointer, integer
-        )
+            types.uint8, types.uint8, integer, integer, integer, real, pointer, integer, pointer, integer, real,
+            pointer, integer,
+        )  # fmt: skip
 
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
             byte = ir.IntType(8).as_pointer()
@@ -126,7 +128,7 @@ _sgemm, _dgemm = _caller(_SYMBOL["s"], types.float32), _caller(_SYMBOL["d"], typ
 
 @njit
 def sgemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
-    """float32 ``C = alpha op(A) op(B) + beta C``, row-major; ``a b c`` are addresses, ``ta tb`` whether to transpose."""
+    """float32 ``C = alpha op(A) op(B) + beta C``, row-major; ``a b c`` are addresses; ``ta tb``: transpose or not."""
     _sgemm(
         np.uint8(84 if tb else 78), np.uint8(84 if ta else 78), n, m, k, alpha, b, ldb, a, lda, beta, c, ldc
     )

@@ -23,14 +23,14 @@ for _kind in ("f32", "f64"):  # known to LLVM before compiled code that refers t
 
 
 def panel(columns: int, itemsize: int) -> int:
-    """Into panels of how many columns ``columns`` are best cut: as even as possible, none wider than a register tile."""
+    """Of how many columns the panels are into which ``columns`` are best cut: even, none wider than a register tile."""
     vectors = -(-columns // LANES[itemsize])
     panels = -(-columns // PANEL[itemsize])
     return -(-vectors // max(panels, 1)) * LANES[itemsize]
 
 
 def external(name: str, kind: ir.FunctionType) -> Any:
-    """An intrinsic ``f(like, *integers)`` that calls the external ``sparkdl_<name>_<f32 or f64>``, picked by ``like``'s dtype."""
+    """An intrinsic ``f(like, *integers)`` that calls ``sparkdl_<name>_<f32 or f64>``, picked by ``like``'s dtype."""
 
     @intrinsic
     def call(typingctx: Any, like: Any, *args: Any) -> Any:

@@ -9,13 +9,14 @@
 the channels lie next to each other in memory; ``w`` is HWIO: (kernel height, kernel width, in / groups, out), C
 contiguous; ``bias`` (out,) or None. ``stride``, ``padding`` and ``dilation`` are pairs; ``padding`` may also be two
 pairs ``((top, bottom), (left, right))``. float32 and float64. Outputs come first and are overwritten.
-``bounds`` (int64) are the offsets of the leaves in the batch. One-dimensional convolutions are those of height 1; a transposed convolution's forward is ``backward_data``.
+``bounds`` (int64) are the offsets of the leaves in the batch. One-dimensional convolutions are those of height 1; a
+transposed convolution's forward is ``backward_data``.
 
 Every element is one sum in the order (kernel row, kernel column, channel) or, for weights, (image, row, column): its
 bits depend neither on the batch around it nor on threads.
 
 Work is cut into units of some images, or of a band of rows of one image, whose padded input is copied into scratch
-that stays in the second-level cache (not at all where there is no padding), and goes through the micro-kernel from there.
+that stays in the second-level cache (not at all where there is no padding), and goes through the micro-kernel.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Taps(NamedTuple):
 
 
 class Unit(NamedTuple):
-    """How the work is cut, and where things lie in a unit (elements); plain integers, so that one compilation serves."""
+    """How the work is cut, and where things lie in a unit (elements); plain integers: one compilation serves all."""
 
     images: int  # images per unit
     bands: int  # units per image
@@ -81,9 +82,10 @@ def _padding(padding: Any) -> tuple[Pair, Pair]:
 
 @lru_cache(maxsize=1024)
 def _plan(
-    taps: Taps, batch: int, channels: int, out: int, groups: int, strides: tuple, target: tuple, itemsize: int, threads: int
-) -> tuple[Unit, np.ndarray, np.ndarray, np.ndarray]:
-    """How to run ``taps`` over a source of ``strides`` (elements, NHWC) into a target of strides ``target`` (row, column)."""
+    taps: Taps, batch: int, channels: int, out: int, groups: int, strides: tuple, target: tuple, itemsize: int,
+    threads: int,
+) -> tuple[Unit, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """How to run ``taps`` over a source of ``strides`` into a target of strides ``target`` (NHWC, elements)."""
     (sh, sw), (gh, gw), (height, width) = taps.stride, taps.grid, taps.source
     top, left = min(taps.rows), min(taps.columns)
     span_rows, span_columns = max(taps.rows) - top + 1, max(taps.columns) - left + 1
@@ -143,7 +145,7 @@ def _run_length(offsets: list[Pair], channels: int) -> int:
 
 @njit(parallel=True)
 def _sum_taps(out, x, w, bias, has_bias, packed, unit, roff, toff, coff):
-    """``out`` (batch, grid rows, grid columns, out) = sum over taps of ``x`` (NHWC); ``w`` (taps depth, out) or packed."""
+    """``out`` (batch, rows, columns, out) = sum over taps of ``x`` (NHWC); ``w`` (taps depth, out) or in panels."""
     batch, height, width, channels = x.shape
     size = x.itemsize
     each = out.shape[3] // unit.groups
@@ -375,7 +377,9 @@ def _small(out, x, w, bias, has_bias, kernel_width, windows, width, parts, xoff,
                 )  # fmt: skip
 
 
-def _run_small(out: np.ndarray, x: np.ndarray, w: np.ndarray, kernel: Pair, bias: np.ndarray | None, before: Pair) -> None:
+def _run_small(
+    out: np.ndarray, x: np.ndarray, w: np.ndarray, kernel: Pair, bias: np.ndarray | None, before: Pair
+) -> None:
     """``out`` and ``x`` NHWC and dense, ``w`` (taps, in, out)."""
     windows = _windows(kernel, before, x.shape[1:3], out.shape[1:3])
     width = panel(out.shape[3], x.itemsize)
@@ -405,7 +409,7 @@ def _phases(size: int, kernel: int, stride: int, before: int, dilation: int) -> 
 
 @njit(parallel=True)
 def _turn(to, w, order, groups, parts):
-    """``to`` (taps, out / groups, in): the taps ``order`` of ``w`` (all taps, in / groups, out), each group transposed."""
+    """``to`` (taps, out / groups, in): taps ``order`` of ``w`` (all taps, in / groups, out), each group transposed."""
     size = w.itemsize
     depth, out = w.shape[1], w.shape[2]
     each, channels = out // groups, depth * groups
@@ -442,7 +446,7 @@ class Sums(NamedTuple):
 
 @njit(parallel=True)
 def _sum_pixels(dw, x, dy, bounds, sums, roff, toff, coff):
-    """``dw`` (rows, out): per leaf the sum over image rows (``toff`` in ``x``) and their pixels of ``x[roff] dy``, then the tree.
+    """``dw`` (rows, out): per leaf the sum over image rows (``toff``) and their pixels of ``x[roff] dy``, then the tree.
 
     A block of ``dw`` sees all leaves before the next one starts, so that partial sums never leave the caches.
     """
@@ -486,7 +490,7 @@ def _sum_pixels(dw, x, dy, bounds, sums, roff, toff, coff):
 
 @njit(parallel=True)
 def _sum_leaves(parts, x, dy, bounds, sums, step, roff, toff, coff):
-    """``parts`` (leaves, rows, out) for small gradients of large images: some image rows at a time, all of ``dw`` by them."""
+    """``parts`` (leaves, rows, out), for small gradients of large images: all of ``dw`` by some image rows at a time."""
     size, out = x.itemsize, parts.shape[2]
     for leaf in prange(len(bounds) - 1):
         first, stop = bounds[leaf] * sums.lines, bounds[leaf + 1] * sums.lines

@@ -107,7 +107,7 @@ def column_sums(out: Any, x: Any, bounds: Any) -> None:
 
 
 def product(out: Any, x: Any, dy: Any, bounds: Any) -> None:
-    """``x^T dy`` over the rows of each leaf, added up along the tree; rows of ``x`` and ``dy`` lie in one piece each."""
+    """``x^T dy`` over the rows of each leaf, added up along the tree; each row of ``x`` and ``dy`` is contiguous."""
     if not out.size:
         return
     width = panel(out.shape[1], out.itemsize)

@@ -108,8 +108,8 @@ def declare(module: ir.Module, name: str, kind: ir.FunctionType) -> Any:
 class Loop:
     """``with Loop(b, n) as i:`` runs the body for i = 0 .. n - 1 step ``step``, from ``start``."""
 
-    def __init__(self, b: ir.IRBuilder, stop: Any, start: Any = I64(0), step: int = 1) -> None:
-        self.b, self.stop, self.start, self.step = b, stop, start, step
+    def __init__(self, b: ir.IRBuilder, stop: Any, start: Any = None, step: int = 1) -> None:
+        self.b, self.stop, self.start, self.step = b, stop, I64(0) if start is None else start, step
 
     def __enter__(self) -> Any:
         b = self.b
@@ -242,7 +242,8 @@ def block(module: ir.Module, w: Width, tiles: dict[int, dict[int, ir.Function]])
                         [
                             arg["a"], b.bitcast(b.gep(b.bitcast(arg["roff"], longs), [p]), PTR), arg["sk"], arg["toff"],
                             arg["nt"], arg["K"], b.bitcast(weights, PTR), arg["bs"], arg["bts"], b.bitcast(c, PTR),
-                            b.bitcast(b.gep(b.bitcast(arg["coff"], longs), [p]), PTR), n, arg["mode"], b.bitcast(bias, PTR),
+                            b.bitcast(b.gep(b.bitcast(arg["coff"], longs), [p]), PTR), n, arg["mode"],
+                            b.bitcast(bias, PTR),
                         ],
                     )  # fmt: skip
                 start = stop_
@@ -272,7 +273,7 @@ def transpose(module: ir.Module, w: Width) -> ir.Function:
         low = [n if not n & step else lanes + n - step for n in range(lanes)]
         high = [n + step if not n & step else lanes + n for n in range(lanes)]
         mask = ir.VectorType(I32, lanes)
-        return tuple(b.shuffle_vector(x, y, ir.Constant(mask, picks)) for picks in (low, high))  # type: ignore[return-value]
+        return (b.shuffle_vector(x, y, ir.Constant(mask, low)), b.shuffle_vector(x, y, ir.Constant(mask, high)))
 
     def scalars(first_row: Any, first_column: Any) -> None:
         with Loop(b, rows, start=first_row) as r, Loop(b, columns, start=first_column) as c:
@@ -325,7 +326,8 @@ def _target(name: str) -> llvm.TargetMachine:
     llvm.initialize_native_asmprinter()
     features = _FEATURES[name] if llvm.get_default_triple().startswith("x86_64") else ""
     cpu = llvm.get_host_cpu_name() if name == "avx512" else ("haswell" if name == "avx2" and features else "")
-    return llvm.Target.from_default_triple().create_target_machine(cpu=cpu, features=features, opt=3, reloc="pic", jit=True)
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(cpu=cpu, features=features, opt=3, reloc="pic", jit=True)
 
 
 def compile_module(name: str, module: ir.Module) -> llvm.ModuleRef:

@@ -2,8 +2,8 @@
 
 ``x``, ``y``, ``dy``, ``dx`` are ``pixels`` runs of ``channels`` values. ``p`` holds rows of ``channels`` parameters:
 scale, shift (y = scale x + shift), mean, 1/deviation and, for the gradient of x, k, a, b (dx = k (g - a - b xhat)).
-``relu`` is 0 or 1. Sums are float64: ``sums[0, c]`` and ``sums[1, c]``. With the maximum, ``row`` and ``column`` are the
-strides of ``x`` in elements, and ``index`` says which of the four won, 4 where ReLU cut it off.
+``relu`` is 0 or 1. Sums are float64: ``sums[0, c]`` and ``sums[1, c]``. With the maximum, ``row`` and ``column`` are
+the strides of ``x`` in elements, and ``index`` says which of the four won, 4 where ReLU cut it off.
 
     sums(like, x, sums, pixels, channels)                        of x and x^2
     apply(like, x, y, p, relu, pixels, channels)

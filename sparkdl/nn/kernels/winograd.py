@@ -33,7 +33,9 @@ PANEL4 = PANEL[4]
 _LEAST = 32  # channels: below, the transforms cost more than they save
 
 
-def suits(dtype: Any, kernel: tuple[int, int], stride: Any, dilation: Any, groups: int, channels: int, out: int, grid: Any) -> bool:
+def suits(
+    dtype: Any, kernel: tuple[int, int], stride: Any, dilation: Any, groups: int, channels: int, out: int, grid: Any
+) -> bool:
     """Whether this is a case for these functions."""
     lanes = LANES[4]
     return (
@@ -113,7 +115,7 @@ def _turn(to, w, parts):
 
 @njit(parallel=True)
 def _convolve(y, x, w, bias, has_bias, tiles, roff, coff, zero):
-    """The transformed weights live for one panel of output channels at a time; written whole they would fill the memory."""
+    """The transformed weights live for one panel of output channels at a time: whole, they would not fit any cache."""
     channels, out = x.shape[3], y.shape[3]
     height, width = y.shape[1], y.shape[2]
     each = tiles.down * tiles.across
@@ -170,8 +172,9 @@ def _run(y: Any, x: Any, w: Any, bias: Any, padding: tuple[int, int]) -> None:
     has_bias = bias is not None
     flat = w.reshape(-1)
     _convolve(
-        y, x, w, bias if has_bias else flat, has_bias, tiles, steps(tiles.chunk, channels), steps(tiles.chunk, out), steps(1)
-    )
+        y, x, w, bias if has_bias else flat, has_bias, tiles, steps(tiles.chunk, channels), steps(tiles.chunk, out),
+        steps(1),
+    )  # fmt: skip
 
 
 def forward(y: Any, x: Any, w: Any, bias: Any, padding: tuple[int, int]) -> None:
@@ -247,13 +250,14 @@ def _transform_all(v, z, x, dy, step_v, step_z, tiles):
         padded = np.empty((4 * tiles.down + 2) * (4 * tiles.across + 2) * x.shape[3], np.float32)
         first, stop = part * total // tiles.parts, (part + 1) * total // tiles.parts
         _gather(
-            v[first * x.shape[3] :], z[first * dy.shape[3] :], x, dy, padded, -1, first, stop - first, step_v, step_z, tiles
-        )
+            v[first * x.shape[3] :], z[first * dy.shape[3] :], x, dy, padded, -1, first, stop - first, step_v, step_z,
+            tiles,
+        )  # fmt: skip
 
 
 @njit(parallel=True)
 def _block_by_block(dw, v, z, bounds, step_v, step_z, each, parts, roff, coff, zero):
-    """``dw`` (9, in, out) from all transformed tiles: a block of it at a time, all its leaves, in the nearest caches."""
+    """``dw`` (9, in, out) from all transformed tiles: a block at a time with all its leaves, in the nearest caches."""
     channels, out = dw.shape[1], dw.shape[2]
     wide = min(PANEL4, out)
     across = (out + wide - 1) // wide
@@ -322,5 +326,6 @@ def backward_weights(dw: Any, x: Any, dy: Any, bounds: Any, padding: tuple[int, 
     wide = min(PANEL4, out)
     parts = max(1, min(num_threads(), -(-channels // _BLOCK) * -(-out // wide)))
     _block_by_block(
-        dw.reshape(9, channels, out), v, z, bounds, step_v, step_z, each, parts, steps(_BLOCK), steps(_BLOCK, wide), steps(1)
-    )
+        dw.reshape(9, channels, out), v, z, bounds, step_v, step_z, each, parts, steps(_BLOCK), steps(_BLOCK, wide),
+        steps(1),
+    )  # fmt: skip

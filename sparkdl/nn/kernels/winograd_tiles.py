@@ -8,7 +8,7 @@ Each function takes a matrix of vectors to another, for ``channels`` channels in
 
     input(like, d, row, column, v, step, channels)                   36 vectors ``step`` apart in v = B^T d B
     output(like, m, step, y, row, column, channels, height, width, bias, with_bias)   y = A^T m A, cut to height x width
-    gradient(like, dy, row, column, height, width, z, step, channels)                 z = A dy A^T, dy zero beyond its size
+    gradient(like, dy, row, column, height, width, z, step, channels)   z = A dy A^T, dy zero beyond its size
     weights(like, g, row, column, u, step, channels)                 u = G g G^T
     weights_back(like, u, step, g, row, column, channels)            g = G^T u G, the adjoint
 

@@ -1,4 +1,4 @@
-"""Batch normalisation fused with what follows, against the separate layers; and the same bits for any dealing of leaves."""
+"""Batch normalisation fused with what follows, against the separate layers; same bits on any number of threads."""
 
 import copy
 

@@ -15,7 +15,7 @@ CASES = {
     "lenet, second": lambda: (nn.Conv2d(6, 12, 5), nn.MaxPool2d(2), nn.Tanh()),
     "caffe": lambda: (nn.Conv2d(20, 50, 5), nn.MaxPool2d(2), nn.ReLU()),
     "padding": lambda: (nn.Conv2d(3, 8, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
-    "no bias, stride": lambda: (nn.Conv2d(4, 18, 3, stride=2, padding=(1, 0), bias=False), nn.ReLU(), nn.MaxPool2d(2)),
+    "stride": lambda: (nn.Conv2d(4, 18, 3, stride=2, padding=(1, 0), bias=False), nn.ReLU(), nn.MaxPool2d(2)),
     "odd sizes": lambda: (nn.Conv2d(2, 5, (2, 3)), nn.MaxPool2d(2)),
 }
 

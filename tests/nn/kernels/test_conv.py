@@ -1,4 +1,4 @@
-"""Convolutions against a naive sum in float64, for every parameter; same bits for any batch and any number of threads."""
+"""Convolutions against a naive sum in float64, for every parameter; same bits for any batch and number of threads."""
 
 import itertools
 
