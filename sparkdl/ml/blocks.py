@@ -8,7 +8,7 @@ since axis 0 of everything in this library is the batch, whose samples do not se
     z = (x + 3.0)
     map_blocks(nn.Graph([x], [z]), df, outputs=["z"])              df with a column z
     b = nn.Input((1, 3), name="x")                                  (batch, rows, 3)
-    reduce_blocks(nn.Graph([b], [nn.ReduceSum(1)(b)]), df)          the sum over all rows, an array (3,)
+    reduce_blocks(nn.Graph([b], [nn.ReduceSum((1,))(b)]), df)          the sum over all rows, an array (3,)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sparkdl.ml.estimator import input_column
 from sparkdl.ml.inputs import Inputs
 from sparkdl.ml.outputs import Plain, arrays, spark_type
 from sparkdl.ml.predictor import Predictor
-from sparkdl.ml.score import Shipped, scoring_udf, ship, task_threads
+from sparkdl.ml.score import Shipped, scoring_udf, ship, task_threads, with_struct
 from sparkdl.nn.graph import Graph
 from sparkdl.nn.module import Module
 
@@ -55,8 +55,7 @@ def map_blocks(
         raise DataError(f"the column {taken[0]!r} exists already; name the outputs otherwise: outputs=[...].")
     head = Plain(names, "array", _axes(model, len(names)))
     udf = scoring_udf(df.sparkSession, model, given, head, batch_size, True)
-    struct = F.struct(*[input_column(df, column).alias(f"c{i}") for i, column in enumerate(given)])
-    mapped = df.withColumn(_ROWS, udf(struct))
+    mapped = with_struct(df, _ROWS, udf, [input_column(df, column) for column in given])
     return mapped.withColumns({name: F.col(_ROWS).getField(name) for name in names}).drop(_ROWS)
 
 

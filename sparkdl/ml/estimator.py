@@ -175,10 +175,10 @@ class NNModel(Model, ScoringParams, Persistent):
     def _transform(self, dataset: Any) -> Any:
         from pyspark.sql import functions as F
 
-        from sparkdl.ml.score import scoring_udf
+        from sparkdl.ml.score import scoring_udf, with_struct
 
         columns = tuple(self.columns().values())
-        values = [input_column(dataset, column).alias(f"c{i}") for i, column in enumerate(columns)]
+        values = [input_column(dataset, column) for column in columns]
         head = self._head(columns)
         taken = sorted(set(head.names) & set(dataset.columns))
         if taken:
@@ -187,7 +187,7 @@ class NNModel(Model, ScoringParams, Persistent):
         udf = scoring_udf(
             dataset.sparkSession, self.net, columns, head, self.getOrDefault(self.predictBatchSize), invalid == "error"
         )
-        scored = dataset.withColumn(_ROWS, udf(F.struct(*values)))
+        scored = with_struct(dataset, _ROWS, udf, values)
         if invalid == "skip":
             scored = scored.filter(F.col(_ROWS).isNotNull())
         return scored.withColumns({name: F.col(_ROWS).getField(name) for name in head.names}).drop(_ROWS)

@@ -29,6 +29,7 @@ class Inputs:
     columns: tuple[Column, ...]
     dtype: str
     strict: bool = True
+    uniform: bool = True  # rows of all batches have one size
 
     def __post_init__(self) -> None:
         self.sizes: list[int | None] = [None if c.shape is None else math.prod(c.shape) for c in self.columns]
@@ -80,7 +81,7 @@ class Inputs:
             return
         if self.sizes[i] is None:
             self.sizes[i] = size
-        elif size != self.sizes[i]:
+        elif self.uniform and size != self.sizes[i]:
             raise DataError(
                 f"Column {field.title!r}: rows of {self.sizes[i]} values, and later one of {size}; set featuresShape "
                 "to say which are right, and handleInvalid for the others."

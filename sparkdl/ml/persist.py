@@ -54,7 +54,10 @@ class StageReader(MLReader[Any]):
             raise FormatError(f"{path} holds a {metadata['class']}, not a {name}; load it with that class.")
         stage = self.cls()
         stage._resetUid(metadata["uid"])
-        DefaultParamsReader.getAndSetParams(stage, metadata)
+        try:
+            DefaultParamsReader.getAndSetParams(stage, metadata)
+        except ValueError as error:  # Spark wraps what a param's converter raises
+            raise FormatError(f"{path}: {error}") from error
         if metadata.get("history") is not None:
             stage._history = metadata["history"]
         with tempfile.TemporaryDirectory() as folder:

@@ -90,7 +90,7 @@ class Scorer:
 
         model = self.shipped.model()
         predictor = Predictor(model, self.batch_size, task_threads())
-        inputs = Inputs(self.columns, model.dtype.name, self.strict)
+        inputs = Inputs(self.columns, model.dtype.name, self.strict, uniform=self.batch_size > 1)
         for struct in structs:
             parts = [
                 self.score(predictor, inputs, struct.slice(a, self.batch_size))
@@ -160,3 +160,20 @@ def scoring_udf(spark: Any, model: Module, columns: Sequence[Column], head: Head
     fields = zip(head.names, head.types(), strict=True)
     type_ = StructType([StructField(name, kind) for name, kind in fields])
     return arrow_iterator_udf(Scorer(ship(spark, model), tuple(columns), head, batch_size, strict), type_)
+
+
+def with_struct(dataset: Any, name: str, udf: Any, values: Sequence[Any]) -> Any:
+    """``dataset`` with the struct column ``name`` that the UDF makes of a struct of ``values``.
+
+    Spark 4.3 cannot pass a column of ML vectors by an Arrow UDF straight from a columnar scan (Parquet):
+    UNSUPPORTED_DATATYPE. So where there is one, the struct is made in a step of its own, which turns batches of columns
+    into rows; the random number in it keeps the optimizer from taking the two steps as one.
+    """
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import UserDefinedType
+
+    inputs = [value.alias(f"c{i}") for i, value in enumerate(values)]
+    if not any(isinstance(field.dataType, UserDefinedType) for field in dataset.schema):
+        return dataset.withColumn(name, udf(F.struct(*inputs)))
+    apart = dataset.withColumn(name, F.struct(*inputs, F.rand(0).alias("apart")))
+    return apart.withColumn(name, udf(F.col(name)))

@@ -28,7 +28,7 @@ def graph():
 
 def summing():
     block = nn.Input((1, 3), name="x")  # (batch, rows, 3)
-    return nn.Graph([block], [nn.ReduceSum(1)(block)])
+    return nn.Graph([block], [nn.ReduceSum((1,))(block)])
 
 
 def test_map_blocks_and_any_named_node(frame):

@@ -49,6 +49,13 @@ def test_the_same_batch_gives_the_same_bits(local):
     np.testing.assert_array_equal(collected(scored)[1], lenet.eval()(x.reshape(-1, 28, 28)))
 
 
+def test_vectors_straight_from_parquet(table, local, expected, tmp_path):
+    table.coalesce(1).write.parquet(str(tmp_path / "rows"))
+    ids, y = collected(model().transform(local.read.parquet(str(tmp_path / "rows"))))
+    assert ids == list(range(len(expected)))
+    np.testing.assert_allclose(y, expected, rtol=1e-5)
+
+
 def test_filters_and_limits_after_scoring(table, expected):
     scored = model().transform(table).withColumn("best", F.array_position("prediction", F.array_max("prediction")))
     kept = scored.filter("best = 1").filter("id > 20")
