@@ -602,7 +602,7 @@ def backward_weights(
         num_threads(),
     )  # fmt: skip
     line = x.itemsize * grid[1] * (stride[1] * channels + out)  # bytes that a row of output pixels reads
-    if groups == 1 and dw.nbytes <= _SCRATCH * 2 and line * sums.lines * images > 4 * _SCRATCH * (len(bounds) - 1):
+    if groups == 1 and dw.nbytes <= 3 * _SCRATCH and line * sums.lines * images > 4 * _SCRATCH * (len(bounds) - 1):
         parts = memory.empty((len(bounds) - 1, sums.rows, out), dw.dtype)
         step = max(1, _SCRATCH // line)
         _sum_leaves(parts, x, dy, bounds, sums, step, roff, toff, steps(sums.height, out))
