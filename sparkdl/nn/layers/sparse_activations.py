@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sparkdl.errors import UnsupportedError
 from sparkdl.kernel import elementwise, njit
 from sparkdl.nn.layers.elementwise import Elementwise
 from sparkdl.nn.module import Layer
@@ -48,30 +49,40 @@ class SparsePlus(Elementwise):
 class Sparsemax(Layer):
     """The point of the probability simplex that lies nearest to ``x`` along axis ``dim``; small values become 0.
 
+    ``keras`` computes what Keras 3 does under this name: its threshold adds up all running sums of the support, so
+    that its outputs do not sum to 1.
+
     Shapes
     ------
     input   (batch, *)
-    output  the same; sums along ``dim`` are 1
+    output  the same; sums along ``dim`` are 1, but for ``keras``
 
     Source: Martins & Astudillo (2016), algorithm 1 and proposition 2.
     """
 
-    def __init__(self, dim: int = 1) -> None:
+    def __init__(self, dim: int = 1, keras: bool = False) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim, self.keras = dim, keras
 
     def forward(self, x, ctx):
         falling = -np.sort(-x, axis=self.dim)
         ranks = np.arange(1, x.shape[self.dim] + 1, dtype=x.dtype)
         ranks = ranks.reshape([-1 if i == self.dim % x.ndim else 1 for i in range(x.ndim)])
         sums = np.cumsum(falling, axis=self.dim)
-        support = (1 + ranks * falling > sums).sum(axis=self.dim, keepdims=True)
-        threshold = (np.take_along_axis(sums, np.maximum(support - 1, 0), self.dim) - 1) / np.maximum(support, 1)
+        inside = 1 + ranks * falling > sums
+        support = np.maximum(inside.sum(axis=self.dim, keepdims=True), 1)
+        if self.keras:
+            reached = np.where(inside, sums, 0).sum(axis=self.dim, keepdims=True)
+        else:
+            reached = np.take_along_axis(sums, support - 1, self.dim)
+        threshold = (reached - 1) / support
         y = np.maximum(x - threshold.astype(x.dtype), 0)
         ctx.save(y > 0)
         return y
 
     def backward(self, dy, ctx):
         (kept,) = ctx.saved
+        if self.keras:
+            raise UnsupportedError("Sparsemax(keras=True) has no gradient here; train with Sparsemax().")
         mean = (dy * kept).sum(axis=self.dim, keepdims=True) / np.maximum(kept.sum(axis=self.dim, keepdims=True), 1)
         return (dy - mean.astype(dy.dtype)) * kept
