@@ -154,6 +154,15 @@ class NNModel(Model, ScoringParams, Persistent):
         layer = self._value(self.outputLayer)
         return self.getNet().upto(layer) if layer else self.getNet()
 
+    def copy(self, extra: Any = None) -> NNModel:
+        """A copy with these params; a fitted model keeps its own net.
+
+        CrossValidator hands the params of a fit to ``transform`` too: a net among them is the one not yet trained.
+        """
+        if self._history is not None:
+            extra = {param: value for param, value in (extra or {}).items() if param.name != "model"}
+        return super().copy(extra)
+
     def upto(self, layer: str) -> NNModel:
         """An `NNModel` that gives the output of an inner layer: ``model.upto("pool2")``; the weights are shared."""
         _ = self.getNet()[layer]  # an error names the layers that there are

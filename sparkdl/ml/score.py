@@ -165,15 +165,12 @@ def scoring_udf(spark: Any, model: Module, columns: Sequence[Column], head: Head
 def with_struct(dataset: Any, name: str, udf: Any, values: Sequence[Any]) -> Any:
     """``dataset`` with the struct column ``name`` that the UDF makes of a struct of ``values``.
 
-    Spark 4.3 cannot pass a column of ML vectors by an Arrow UDF straight from a columnar scan (Parquet):
-    UNSUPPORTED_DATATYPE. So where there is one, the struct is made in a step of its own, which turns batches of columns
-    into rows; the random number in it keeps the optimizer from taking the two steps as one.
+    Spark 4.3 fails (UNSUPPORTED_DATATYPE) where ML vectors stand beside an Arrow UDF, or come out of it, right above a
+    columnar scan (Parquet). So the struct is made in a step of its own, which turns batches of columns into rows; the
+    random number in it keeps the optimizer from taking the two steps as one.
     """
     from pyspark.sql import functions as F
-    from pyspark.sql.types import UserDefinedType
 
     inputs = [value.alias(f"c{i}") for i, value in enumerate(values)]
-    if not any(isinstance(field.dataType, UserDefinedType) for field in dataset.schema):
-        return dataset.withColumn(name, udf(F.struct(*inputs)))
     apart = dataset.withColumn(name, F.struct(*inputs, F.rand(0).alias("apart")))
     return apart.withColumn(name, udf(F.col(name)))

@@ -98,3 +98,12 @@ def test_copy_with_extra():
     assert (stage.getMaxEpochs(), stage.getFeaturesCol()) == (3, "features")
     copied.setBatchSize(5)
     assert stage.getBatchSize() == 32
+
+
+def test_a_search_over_nets_scores_the_trained_one():
+    estimator = ml.NNClassifier(model=net())
+    fitted = estimator._make_model(net(seed=2))
+    fitted._history = []
+    extra = {estimator.model: net(seed=3), estimator.thresholds: [0.2, 0.3, 0.5]}
+    copied = fitted.copy(extra)  # what CrossValidator's transform(rows, params) does
+    assert copied.getModel() is fitted.getModel() and copied.getThresholds() == [0.2, 0.3, 0.5]

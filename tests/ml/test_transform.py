@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from pyspark.ml.functions import array_to_vector
+from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.ml.linalg import SparseVector, VectorUDT
 from pyspark.sql import functions as F
 
@@ -51,9 +51,15 @@ def test_the_same_batch_gives_the_same_bits(local):
 
 def test_vectors_straight_from_parquet(table, local, expected, tmp_path):
     table.coalesce(1).write.parquet(str(tmp_path / "rows"))
-    ids, y = collected(model().transform(local.read.parquet(str(tmp_path / "rows"))))
+    stored = local.read.parquet(str(tmp_path / "rows"))
+    ids, y = collected(model().transform(stored))
     assert ids == list(range(len(expected)))
     np.testing.assert_allclose(y, expected, rtol=1e-5)
+    numbers = stored.select("id", vector_to_array("features").alias("features")).write
+    numbers.parquet(str(tmp_path / "numbers"))
+    scored = model(outputType="vector").transform(local.read.parquet(str(tmp_path / "numbers")))
+    vectors = scored.orderBy("id").collect()
+    np.testing.assert_allclose(np.float32([row.prediction.toArray() for row in vectors]), expected, rtol=1e-5)
 
 
 def test_filters_and_limits_after_scoring(table, expected):
