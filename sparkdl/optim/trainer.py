@@ -37,7 +37,8 @@ class Trainer:
     tasks        how many Spark tasks train together (default: the free slots, at most V)
     progress     whether to show a progress bar
     checkpoint   folder in which to keep checkpoints: everything that a later ``fit(..., resume=folder)`` needs to go
-                 on as if training had never stopped
+                 on as if training had never stopped. Training on a DataFrame, task 0 writes them: the folder must then
+                 be one that the executors and the driver share
     checkpoint_every   trigger: when to write one (default: after every epoch; always at the end)
     keep         how many of the newest checkpoints stay
     monitor      validation figure by which the best checkpoint is kept as well; ``monitor_mode`` is "max" or "min"
@@ -130,7 +131,9 @@ class Trainer:
             from sparkdl.optim.cluster.fit import fit_frame
 
             columns = {"features": features, "label": label, "weight": weight, "order_by": order_by}
-            self._columns, self.history = columns, fit_frame(job, data, columns, validation, self.tasks, self.progress)
+            self._columns = columns
+            keep = None if self.checkpoint is None else self.checkpoints(self.checkpoint)
+            self.history = fit_frame(job, data, columns, validation, self.tasks, self.progress, keep)
         else:
             from sparkdl.optim.local import fit_arrays
 
@@ -169,6 +172,8 @@ class Trainer:
 
     def checkpoints(self, where: str | os.PathLike[str]) -> Checkpoints:
         """The checkpoints in a folder, as this trainer keeps them."""
+        if "://" in os.fspath(where):
+            raise UnsupportedError(f"checkpoints lie in a folder of a mounted file system, not at {where!r}, for now.")
         return Checkpoints(LocalFiles(os.fspath(where)), self.keep, self.monitor, self.monitor_mode)
 
     def job(self, metrics: Sequence[Any]) -> Job:

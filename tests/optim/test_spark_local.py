@@ -163,6 +163,14 @@ def test_a_fault_of_the_user_stops_at_once_with_his_traceback(local, frame):
     assert "in forward" in notes and "in layer" in notes
 
 
+def test_going_on_from_a_checkpoint_in_the_middle_of_an_epoch(frame, expected, tmp_path):
+    first = trainer(max_epochs=None, end=optim.max_iteration(9), checkpoint=tmp_path)
+    first.fit(frame, features=PICTURE, label="label")
+    second = trainer()
+    second.fit(frame, features=PICTURE, label="label", resume=tmp_path)
+    same(weights(second), expected[1])
+
+
 def test_no_block_of_a_run_is_left(local, frame):
     ours = [name for name in enumerate_blocks(local) if name.startswith("broadcast_") and len(name.split("_")[1]) > 15]
     assert ours == []

@@ -12,6 +12,7 @@ from sparkdl.blockmanager.bridge.session import blocks_of, drop_everywhere, new_
 from sparkdl.data.frame import prepare
 from sparkdl.errors import ClusterError, DataError
 from sparkdl.optim.bar import Bar
+from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.cluster import failure
 from sparkdl.optim.cluster.slots import choose_tasks, free_slots
 from sparkdl.optim.cluster.task import SCHEMA, EvaluateTask, TrainTask, array_of
@@ -25,8 +26,16 @@ ENDING = 15.0  # seconds that a cancelled job may take to end
 QUIET = 2.5  # seconds without a new block after which no task of a failed stage is alive
 
 
-def fit_frame(job: Job, df: Any, columns: dict[str, Any], validation: Any, tasks: int | None, show: bool) -> History:
-    """Trains ``job.model``: afterwards it holds the weights that the tasks agreed on."""
+def fit_frame(
+    job: Job,
+    df: Any,
+    columns: dict[str, Any],
+    validation: Any,
+    tasks: int | None,
+    show: bool,
+    checkpoints: Checkpoints | None = None,
+) -> History:
+    """Trains ``job.model``: afterwards it holds the weights that the tasks agreed on. Task 0 writes ``checkpoints``."""
     spark = df.sparkSession
     open_door(spark)
     if not job.shuffle and tasks is None:
@@ -46,7 +55,7 @@ def fit_frame(job: Job, df: Any, columns: dict[str, Any], validation: Any, tasks
         validation=validation,
     )
     run = new_run()
-    task = TrainTask(job, plan, count, run)
+    task = TrainTask(job, plan, count, run, checkpoints)
     with Bar(show) as bar:
         watcher = Watcher(spark, run, bar)
         rows = run_stage(spark, frame, task, run, count, watcher)

@@ -13,6 +13,7 @@ import numpy as np
 
 from sparkdl.data.taskrows import FramePlan
 from sparkdl.optim.check import check_feed
+from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.cluster.failure import describe
 from sparkdl.optim.evaluate import pack, shard_by_shard
 from sparkdl.optim.exchange.allreduce import AllReduce
@@ -54,6 +55,7 @@ class TrainTask(Task):
     plan: FramePlan
     tasks: int
     run_id: int
+    checkpoints: Checkpoints | None = None
 
     def run(self, batches: Iterable[Any], rank: int) -> list[tuple[str, str, bytes]]:
         from sparkdl.blockmanager.spark import connect
@@ -69,9 +71,9 @@ class TrainTask(Task):
                 if rank == 0:
                     store.note(json.dumps([_plain(progress), figures, progress.history[-LINES:]], default=_listed))
 
-            loop = Loop(
-                self.job, feed, AllReduce(self.job.codec, clip=self.job.clip), member, store, validation, report
-            )
+            keep = None if self.checkpoints is None or rank else self.checkpoints.save
+            exchange = AllReduce(self.job.codec, clip=self.job.clip)
+            loop = Loop(self.job, feed, exchange, member, store, validation, report, keep)
             progress = loop.run()
             facts = {
                 "costs": asdict(loop.exchange.costs),

@@ -1,8 +1,10 @@
 package org.sparkdl.bridge;
 
+import java.io.EOFException;
 import java.io.IOException;
 import java.lang.management.BufferPoolMXBean;
 import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -142,6 +144,7 @@ final class Connection implements Runnable {
       if (System.nanoTime() - started > nanoseconds) {
         throw new Failure(Failure.ABSENT, absent);
       }
+      checkTask();
       LockSupport.parkNanos(pause);
     }
     for (int i = 0; i < size; i++) {
@@ -150,6 +153,21 @@ final class Connection implements Runnable {
       }
       request.writeString(places[i].executorId());
       request.writeString(places[i].host() + ":" + places[i].port());
+    }
+  }
+
+  /**
+   * Throws if the task at the other end has ended, so that what it pins does not outlive it by a time-out. A task sends
+   * nothing while it waits for an answer: there is either nothing to read, or the end of the stream.
+   */
+  void checkTask() throws IOException {
+    channel.configureBlocking(false);
+    try {
+      if (channel.read(ByteBuffer.allocate(1)) < 0) {
+        throw new EOFException("the task has ended");
+      }
+    } finally {
+      channel.configureBlocking(true);
     }
   }
 

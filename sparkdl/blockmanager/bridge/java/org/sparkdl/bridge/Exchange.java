@@ -8,6 +8,9 @@ import org.apache.spark.storage.BlockId;
 
 /** The one verb of a step: put, make known, wait, fetch; what is to be removed is returned and removed after the reply. */
 final class Exchange {
+  /** Nanoseconds after which a waiting call looks whether its task is still there. */
+  static final long CHECK = 200_000_000;
+
   private Exchange() {}
 
   static List<BlockId> run(Connection c, Request in) throws Exception {
@@ -38,10 +41,24 @@ final class Exchange {
     for (Pull pull : all) {
       pull.start();
     }
-    for (Pull pull : all) {
-      pull.finish(deadline);
+    boolean complete = false;
+    try {
+      for (Pull pull : all) {
+        pull.finish(c, deadline);
+      }
+      for (long left = 1; !complete && left > 0; ) {
+        left = deadline - System.nanoTime();
+        complete = done.await(Math.min(Math.max(left, 0), CHECK), TimeUnit.NANOSECONDS);
+        if (!complete) {
+          c.checkTask();
+        }
+      }
+    } catch (Exception error) {
+      for (Pull pull : all) {
+        pull.abandon();
+      }
+      throw error;
     }
-    boolean complete = done.await(deadline - System.nanoTime(), TimeUnit.NANOSECONDS);
     long ready = started;
     for (Pull pull : all) {
       ready = Math.max(ready, pull.result(complete));

@@ -102,14 +102,19 @@ final class Pull {
   }
 
   /** The wait for this JVM's own blocks needs no network. */
-  void finish(long deadline) throws Exception {
+  void finish(Connection connection, long deadline) throws Exception {
     if (!here) {
       return;
     }
+    long checked = started;
     while (!isReady(localPage())) {
       long now = System.nanoTime();
       if (now > deadline) {
         return;
+      }
+      if (now - checked > Exchange.CHECK) {
+        connection.checkTask();
+        checked = now;
       }
       LockSupport.parkNanos(Math.max(SHORTEST / 2, Math.min((now - started) / 8, LONGEST)));
     }
@@ -140,6 +145,11 @@ final class Pull {
       }
     }
     return true;
+  }
+
+  /** Nobody waits any more. */
+  void abandon() {
+    over = true;
   }
 
   private void look() {
