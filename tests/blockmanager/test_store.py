@@ -153,8 +153,8 @@ def test_removed_blocks_are_gone_and_those_that_are_not_there_are_no_error(toget
         store.wait("end", 1, [0, 1], timeout=30)
         return held.bytes_held, len(store.teams)
 
-    for held, teams in together(work):
-        assert held == (101 if teams == 2 else 202)
+    for held, teams in together(work):  # a mate's last block, of one byte, may be there already
+        assert held in ((101,) if teams == 2 else (202, 203))
 
 
 def test_drop_leaves_nothing_here(together):
