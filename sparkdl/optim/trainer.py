@@ -132,8 +132,8 @@ class Trainer:
 
             columns = {"features": features, "label": label, "weight": weight, "order_by": order_by}
             self._columns = columns
-            keep = None if self.checkpoint is None else self.checkpoints(self.checkpoint)
-            self.history = fit_frame(job, data, columns, validation, self.tasks, self.progress, keep)
+            kept = None if self.checkpoint is None else self.checkpoints(self.checkpoint)
+            self.history = fit_frame(job, data, columns, validation, self.tasks, self.progress, kept)
         else:
             from sparkdl.optim.local import fit_arrays
 
