@@ -8,6 +8,7 @@ import numpy as np
 
 from sparkdl.nn.kernels import conv_pool
 from sparkdl.nn.kernels.activations import BY_NAME, NONE
+from sparkdl.nn.layers.windows import check_pictures
 from sparkdl.nn.module import Layer
 
 
@@ -39,6 +40,7 @@ class ConvPool(Layer):
         return conv_pool.plan(size, w.kernel, w.stride[0], w.pads, self.conv.out_channels, self.act)
 
     def forward(self, x, ctx):
+        check_pictures(self.conv, x, 2, self.conv.in_channels)
         self.conv.windows.out(self.conv, x.shape[2:])  # raises where the window exceeds the picture
         shape, tables = self._plan(x)
         source = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
