@@ -34,10 +34,10 @@ def tables() -> str:
 def _table(rows: list[tuple[str, str]]) -> list[str]:
     """Rows sorted by name; layers with one note stand together."""
     notes: dict[str, list[str]] = {}
-    for name, note in sorted(set(rows), key=lambda row: row[0].lower()):
+    for name, note in sorted(set(rows), key=lambda row: (row[0].lower(), row)):
         notes.setdefault(note, []).append(name)
     lines = ["| layers | notes |", "|---|---|"]
-    return lines + [f"| {', '.join(names)} | {note} |" for note, names in sorted(notes.items(), key=lambda item: item[1][0].lower())]
+    return lines + [f"| {', '.join(names)} | {note} |" for note, names in sorted(notes.items(), key=lambda item: (item[1][0].lower(), item))]
 
 
 def updated(page: str) -> str:
