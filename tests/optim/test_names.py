@@ -23,6 +23,7 @@ BIGDL = """
 KINDS = optim.UpdateRule, optim.Schedule, optim.Trigger, optim.Metric, optim.Clip, optim.Regularizer
 ONLY_HERE = {cls.__name__ for cls in KINDS} | {"Clocked", "SumMetric", "RowMetric", "ConstantLR", "LinearLR"}
 ONLY_HERE |= {"LinearWarmup", "ChainedLR", "OneCycleLR", "OneCycleMomentum"}
+ONLY_HERE |= {"InversePowerLR", "SigmoidLR"}  # Caffe's
 
 
 def rows():

@@ -44,6 +44,8 @@ CASES = [
     Case(lambda: optim.ExponentialLR(0.9, 4), lambda t: LR * 0.9 ** (t / 4)),
     Case(lambda: optim.ExponentialLR(0.9, 4, staircase=True), lambda t: LR * 0.9 ** (t // 4)),
     Case(lambda: optim.NaturalExpLR(0.2, 3), lambda t: LR * math.exp(-0.2 * (t // 3)), unit="iteration"),
+    Case(lambda: optim.InversePowerLR(0.1, 0.75), lambda t: LR * (1 + 0.1 * t) ** -0.75, unit="iteration"),
+    Case(lambda: optim.SigmoidLR(-0.5, 6), lambda t: LR / (1 + math.exp(0.5 * (t - 6))), unit="iteration"),
     Case(lambda: optim.PolynomialLR(12, 2.0), lambda o: S.PolynomialLR(o, 12, 2.0), True),
     Case(lambda: optim.EpochDecayLR(half), lambda t: LR * 0.1 ** (0.5**t)),
     Case(lambda: optim.EpochScheduleLR(((2, 0.2), (5, 0.1))), lambda t: LR if t < 2 else 0.2 if t < 5 else 0.1),
