@@ -110,6 +110,8 @@ def _processes() -> dict[int, str]:
             command = (folder / "cmdline").read_bytes()
         except OSError:  # it ended meanwhile, or belongs to another user
             continue
+        if b"multiprocessing.resource_tracker" in command:  # Python's own helper: it ends with this process
+            continue
         if RUN.encode() in environment and int(folder.name) != os.getpid():
             found[int(folder.name)] = command.replace(b"\0", b" ").decode(errors="replace")[:200]
     return found
