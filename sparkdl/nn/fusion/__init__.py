@@ -27,7 +27,12 @@ def fused(layers: list[Any]) -> tuple[Any, int] | None:
     for chain, where in TABLE:
         if tuple(names[: len(chain)]) == chain:
             module, _, name = where.partition(":")
+            formats = {layer.data_format for layer in layers[: len(chain)] if hasattr(layer, "data_format")}
+            if len(formats) > 1:
+                continue
             made = getattr(importlib.import_module(f"sparkdl.nn.fusion.{module}"), name).of(*layers[: len(chain)])
             if made is not None:
+                if formats:
+                    made.data_format = formats.pop()
                 return made, len(chain)
     return None

@@ -8,11 +8,14 @@ import numpy as np
 
 from sparkdl.nn.kernels import batchnorm
 from sparkdl.nn.layers.batchnorm import _moments
+from sparkdl.nn.layers.layout import either_layout
 from sparkdl.nn.module import Layer
 
 
 class BatchNormAct(Layer):
     """``max2x2(relu(batchnorm(x)))``, the last two optional; statistics and shapes as in ``nn.BatchNorm2d``."""
+
+    data_format = "NCHW"
 
     def __init__(self, norm: Layer, relu: bool, pool: bool) -> None:
         super().__init__()
@@ -28,6 +31,7 @@ class BatchNormAct(Layer):
                 return None
         return cls(norm, "ReLU" in names, "MaxPool2d" in names) if norm.sync else None
 
+    @either_layout
     def forward(self, x, ctx):
         norm = self.norm
         norm._check(x)
@@ -69,6 +73,7 @@ class BatchNormAct(Layer):
             norm._track(count, mean, var)
         return norm._usable(count, mean, var)
 
+    @either_layout
     def backward(self, dy, ctx):
         v, p, index, learned = ctx.saved
         norm, m = self.norm, self.norm.num_features

@@ -8,6 +8,7 @@ import numpy as np
 
 from sparkdl.nn.kernels import conv_pool
 from sparkdl.nn.kernels.activations import BY_NAME, NONE
+from sparkdl.nn.layers.layout import either_layout
 from sparkdl.nn.layers.windows import check_pictures
 from sparkdl.nn.module import Layer
 
@@ -17,6 +18,8 @@ class ConvPool(Layer):
 
     Shapes: input (batch, in, height, width), output (batch, out, height' // 2, width' // 2).
     """
+
+    data_format = "NCHW"
 
     def __init__(self, conv: Layer, act: int) -> None:
         super().__init__()
@@ -28,7 +31,8 @@ class ConvPool(Layer):
         pool = next(layer for layer in others if type(layer).__name__ == "MaxPool2d")
         acts = [BY_NAME[type(layer).__name__] for layer in others if layer is not pool]
         w, p = conv.windows, pool.windows
-        plain = w.dilation == (1, 1) and conv.groups == 1 and w.stride[0] == w.stride[1]
+        plain = w.dilation == (1, 1) and w.stride[0] == w.stride[1] and conv.groups == 1
+        plain = plain and conv.padding_mode == "zeros"
         halves = p.kernel == p.stride == (2, 2) and p.dilation == (1, 1) and not np.any(p.pads) and not pool.ceil_mode
         if not plain or not halves or conv.in_channels * conv.out_channels > 4096:
             return None
@@ -39,6 +43,7 @@ class ConvPool(Layer):
         size = (x.shape[2], x.shape[3], x.shape[1])
         return conv_pool.plan(size, w.kernel, w.stride[0], w.pads, self.conv.out_channels, self.act)
 
+    @either_layout
     def forward(self, x, ctx):
         check_pictures(self.conv, x, 2, self.conv.in_channels)
         self.conv.windows.out(self.conv, x.shape[2:])  # raises where the window exceeds the picture
@@ -52,6 +57,7 @@ class ConvPool(Layer):
         ctx.save(source, last, index, x.shape)
         return y
 
+    @either_layout
     def backward(self, dy, ctx):
         source, y, index, shape_of_x = ctx.saved
         w = self.conv.weight

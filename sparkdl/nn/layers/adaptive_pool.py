@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from sparkdl.nn.layers.layout import check_format, either_layout
 from sparkdl.nn.layers.windows import check_pictures, last, sizes
 from sparkdl.nn.module import Layer
 
@@ -19,8 +20,9 @@ class _AdaptivePool(Layer):
 
     rank: int
 
-    def __init__(self, output_size) -> None:
+    def __init__(self, output_size, data_format="NCHW") -> None:
         super().__init__()
+        self.data_format = check_format(self, data_format)
         self.output_size = output_size
         wanted = (output_size,) * self.rank if np.ndim(output_size) == 0 else tuple(output_size)
         kept = tuple(1 if n is None else n for n in wanted)
@@ -41,6 +43,7 @@ class _AdaptivePool(Layer):
 
 
 class _AdaptiveAvgPool(_AdaptivePool):
+    @either_layout
     def forward(self, x, ctx):
         out, windows = self._windows(x)
         y = ctx.empty((*x.shape[:2], *out))
@@ -52,6 +55,7 @@ class _AdaptiveAvgPool(_AdaptivePool):
         ctx.save(x)
         return y
 
+    @either_layout
     def backward(self, dy, ctx):
         (x,) = ctx.saved
         dx, dy = np.zeros((len(x), *x.shape[2:], x.shape[1]), dy.dtype), last(dy)
@@ -63,6 +67,7 @@ class _AdaptiveAvgPool(_AdaptivePool):
 
 
 class _AdaptiveMaxPool(_AdaptivePool):
+    @either_layout
     def forward(self, x, ctx):
         out, windows = self._windows(x)
         y = ctx.empty((*x.shape[:2], *out))
@@ -75,6 +80,7 @@ class _AdaptiveMaxPool(_AdaptivePool):
         ctx.save(x, where)
         return y
 
+    @either_layout
     def backward(self, dy, ctx):
         x, where = ctx.saved
         dx, dy = np.zeros((len(x), *x.shape[2:], x.shape[1]), dy.dtype), last(dy)

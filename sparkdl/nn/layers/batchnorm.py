@@ -7,7 +7,8 @@ from math import prod
 import numpy as np
 
 from sparkdl.errors import ShapeError
-from sparkdl.nn.layers.windows import PLACES, last
+from sparkdl.nn.layers.layout import check_format, either_layout, last, shown
+from sparkdl.nn.layers.windows import PLACES
 from sparkdl.nn.module import Layer
 from sparkdl.nn.parameter import Parameter
 
@@ -18,7 +19,7 @@ class _BatchNorm(Layer):
     In training the statistics are those of the whole global batch, over all tasks (``sync=False``: of each virtual
     shard by itself), and running statistics follow them: ``running = (1 - momentum) * running + momentum * batch``
     (``momentum=None``: their plain mean), with the unbiased variance. In eval mode, and where a channel has a single
-    value, the running statistics take their place.
+    value, the running statistics take their place. ``data_format="NHWC"``: channels are the last axis.
 
     Source: Ioffe & Szegedy (2015), algorithms 1 and 2.
     """
@@ -27,13 +28,14 @@ class _BatchNorm(Layer):
 
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-        track_running_stats: bool = True, sync: bool = True,
+        track_running_stats: bool = True, sync: bool = True, data_format: str = "NCHW",
     ) -> None:
         super().__init__()
         if not num_features >= 1:
             raise ShapeError(f"{type(self).__name__}: num_features must be >= 1, got {num_features!r}.")
         self.num_features, self.eps, self.momentum, self.affine = num_features, eps, momentum, affine
         self.track_running_stats, self.sync = track_running_stats, sync
+        self.data_format = check_format(self, data_format)
         self.weight = Parameter(np.ones(num_features, np.float32)) if affine else None
         self.bias = Parameter(np.zeros(num_features, np.float32)) if affine else None
         if track_running_stats:
@@ -48,9 +50,11 @@ class _BatchNorm(Layer):
 
     def _check(self, x):
         if x.ndim not in self.ranks or x.shape[1] != self.num_features:
-            shapes = [", ".join(filter(None, (f"(batch, {self.num_features}", PLACES.get(n - 2)))) for n in self.ranks]
-            raise ShapeError(f"{self!r} takes {') or '.join(shapes)}), got {x.shape}.")
+            m = self.num_features
+            shapes = [shown(self, (), m, PLACES[n - 2])[0] if n > 2 else f"(batch, {m})" for n in self.ranks]
+            raise ShapeError(f"{self!r} takes {' or '.join(shapes)}, got {shown(self, x.shape, m, '')[1]}.")
 
+    @either_layout
     def forward(self, x, ctx):
         self._check(x)
         v = last(x)
@@ -98,6 +102,7 @@ class _BatchNorm(Layer):
         for running, now in ((self.running_mean, mean), (self.running_var, var * (count / (count - 1)))):
             running[...] = (1 - share) * running.astype(np.float64) + share * now
 
+    @either_layout
     def backward(self, dy, ctx):
         v, kept = ctx.saved
         g, m = last(dy), self.num_features

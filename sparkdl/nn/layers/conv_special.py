@@ -23,15 +23,18 @@ class SeparableConv2d(Module):
     """
 
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, multiplier=1, bias=True
+        self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, multiplier=1, bias=True,
+        padding_mode="zeros", data_format="NCHW",
     ) -> None:
         super().__init__()
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
         self.stride, self.padding, self.dilation, self.multiplier = stride, padding, dilation, multiplier
-        self.bias = bias
+        self.bias, self.padding_mode, self.data_format = bias, padding_mode, data_format
         middle = in_channels * multiplier
-        self.depth = Conv2d(in_channels, middle, kernel_size, stride, padding, dilation, in_channels, bias=False)
-        self.point = Conv2d(middle, out_channels, 1, bias=bias)
+        self.depth = Conv2d(
+            in_channels, middle, kernel_size, stride, padding, dilation, in_channels, False, padding_mode, data_format
+        )
+        self.point = Conv2d(middle, out_channels, 1, bias=bias, data_format=data_format)
 
     def forward(self, x):
         return self.point(self.depth(x))
@@ -63,6 +66,6 @@ class ConvMap2d(Conv2d):
     def _kernel(self):
         return self.weight.data * self.mask.astype(self.weight.dtype)
 
-    def _kernel_gradient(self, w, x, dy, bounds):
-        super()._kernel_gradient(w, x, dy, bounds)
+    def _kernel_gradient(self, w, x, dy, bounds, windows):
+        super()._kernel_gradient(w, x, dy, bounds, windows)
         w *= self.mask.astype(w.dtype)

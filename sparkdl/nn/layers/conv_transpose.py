@@ -9,6 +9,7 @@ import numpy as np
 from sparkdl.errors import ShapeError
 from sparkdl.nn import rng
 from sparkdl.nn.layers.convolve import add_gradients, backward_data, backward_weights, forward
+from sparkdl.nn.layers.layout import check_format, either_layout
 from sparkdl.nn.layers.windows import Windows, check_pictures, sizes
 from sparkdl.nn.module import Layer
 from sparkdl.nn.parameter import Parameter
@@ -18,14 +19,15 @@ class _ConvTranspose(Layer):
     """Each value of the input adds its weights to a window of the output: the adjoint of a convolution.
 
     Sizes are ``(size - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1``. Weights and biases
-    come from U(-b, b), b = 1/sqrt(out_channels / groups * kernel places).
+    come from U(-b, b), b = 1/sqrt(out_channels / groups * kernel places). ``data_format="NHWC"`` takes and gives
+    channels last.
     """
 
     rank: int
 
     def __init__(
         self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True,
-        dilation=1,
+        dilation=1, data_format="NCHW",
     ) -> None:
         super().__init__()
         name = type(self).__name__
@@ -35,7 +37,7 @@ class _ConvTranspose(Layer):
             raise ShapeError(f"{name}: {groups} groups do not divide {in_channels} and {out_channels} channels.")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size, self.stride, self.padding, self.dilation = kernel_size, stride, padding, dilation
-        self.output_padding = output_padding
+        self.output_padding, self.data_format = output_padding, check_format(self, data_format)
         kernel, step = sizes(name, "kernel_size", kernel_size, self.rank), sizes(name, "stride", stride, self.rank)
         pads, apart = sizes(name, "padding", padding, self.rank, 0), sizes(name, "dilation", dilation, self.rank)
         self.windows = Windows(kernel, step, tuple((p, p) for p in pads), apart)
@@ -69,6 +71,7 @@ class _ConvTranspose(Layer):
             raise ShapeError(f"{self!r}: nothing is left of an input of shape {x.shape} after its padding.")
         return places
 
+    @either_layout
     def forward(self, x, ctx):
         check_pictures(self, x, self.rank, self.in_channels)
         ctx.save(x)
@@ -78,6 +81,7 @@ class _ConvTranspose(Layer):
             y += self.bias.data.reshape(-1, *[1] * self.rank)
         return y
 
+    @either_layout
     def backward(self, dy, ctx):
         (x,) = ctx.saved
         add_gradients(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from sparkdl.errors import ShapeError
-from sparkdl.nn.layers.windows import check_pictures, last
+from sparkdl.nn.layers.borders import filled, filled_gradient
+from sparkdl.nn.layers.layout import check_format, either_layout
+from sparkdl.nn.layers.windows import check_pictures
 from sparkdl.nn.module import Layer
 
 
@@ -15,9 +17,9 @@ class _Padding(Layer):
     integers = True
     rank: int
 
-    def __init__(self, padding) -> None:
+    def __init__(self, padding, data_format: str = "NCHW") -> None:
         super().__init__()
-        self.padding = padding
+        self.padding, self.data_format = padding, check_format(self, data_format)
         flat = (padding,) * (2 * self.rank) if np.ndim(padding) == 0 else tuple(padding)
         if len(flat) != 2 * self.rank or any(n != int(n) for n in flat):
             raise ShapeError(f"{type(self).__name__}: padding is a number or {2 * self.rank} of them, got {padding!r}.")
@@ -43,6 +45,7 @@ class _ConstantPad(_Padding):
     def _sized(self, x):
         return zip(x.shape[2:], self._pairs, strict=True)
 
+    @either_layout
     def forward(self, x, ctx):
         self._check(x)
         into, kept = self._inside(x)
@@ -52,6 +55,7 @@ class _ConstantPad(_Padding):
         ctx.save(x.shape, into, kept)
         return y
 
+    @either_layout
     def backward(self, dy, ctx):
         shape, into, kept = ctx.saved
         dx = ctx.empty(shape)
@@ -61,46 +65,32 @@ class _ConstantPad(_Padding):
 
 
 class _IndexPad(_Padding):
-    """Padding that repeats values: ``_places(n, before, after)`` tells of which of n places each one is a copy."""
+    """Padding that repeats values of the input, as ``mode`` says."""
 
+    mode: str
+
+    @either_layout
     def forward(self, x, ctx):
         self._check(x)
-        ctx.save(x.shape)
-        v = np.ascontiguousarray(last(x))
-        for axis, (a, b) in enumerate(self._pairs, start=1):
-            v = v.take(self._places(v.shape[axis], a, b), axis)
-        return np.moveaxis(v, -1, 1)
+        ctx.save(x.shape[2:])
+        return filled(self, x, self._pairs, self.mode)
 
+    @either_layout
     def backward(self, dy, ctx):
-        (shape,) = ctx.saved
-        g = np.ascontiguousarray(last(dy))
-        for axis in reversed(range(1, g.ndim - 1)):
-            dx = np.zeros((*g.shape[:axis], shape[axis + 1], *g.shape[axis + 1 :]), g.dtype)
-            target, source = np.moveaxis(dx, axis, 0), np.moveaxis(g, axis, 0)
-            for i, place in enumerate(self._places(shape[axis + 1], *self._pairs[axis - 1])):
-                target[place] += source[i]
-            g = dx
-        return np.moveaxis(g, -1, 1)
+        (places,) = ctx.saved
+        return filled_gradient(self, dy, places, self._pairs, self.mode)
 
 
 class _ReflectionPad(_IndexPad):
-    def _places(self, n, before, after):
-        if max(before, after) >= n:
-            raise ShapeError(f"{self!r}: {n} places can be mirrored at most {n - 1} wide.")
-        i = np.abs(np.arange(-before, n + after))
-        return np.where(i >= n, 2 * (n - 1) - i, i)
+    mode = "reflect"
 
 
 class _ReplicationPad(_IndexPad):
-    def _places(self, n, before, after):
-        return np.clip(np.arange(-before, n + after), 0, n - 1)
+    mode = "replicate"
 
 
 class _CircularPad(_IndexPad):
-    def _places(self, n, before, after):
-        if max(before, after) > n:
-            raise ShapeError(f"{self!r}: {n} places can be continued at most {n} wide.")
-        return np.arange(-before, n + after) % n
+    mode = "circular"
 
 
 class ConstantPad1d(_ConstantPad):
@@ -108,8 +98,8 @@ class ConstantPad1d(_ConstantPad):
 
     rank = 1
 
-    def __init__(self, padding, value: float) -> None:
-        super().__init__(padding)
+    def __init__(self, padding, value: float, data_format: str = "NCHW") -> None:
+        super().__init__(padding, data_format)
         self.value = value
 
 
@@ -203,9 +193,9 @@ class _Crop(Layer):
     integers = True
     rank: int
 
-    def __init__(self, cropping) -> None:
+    def __init__(self, cropping, data_format: str = "NCHW") -> None:
         super().__init__()
-        self.cropping = cropping
+        self.cropping, self.data_format = cropping, check_format(self, data_format)
         pairs = [cropping] * self.rank if np.ndim(cropping) == 0 else list(cropping)
         pairs = [(p, p) if np.ndim(p) == 0 else tuple(p) for p in pairs]
         if len(pairs) != self.rank or any(len(p) != 2 or min(p) < 0 for p in pairs):
@@ -213,6 +203,7 @@ class _Crop(Layer):
             raise ShapeError(f"{name}: cropping is a number >= 0 or {self.rank} pairs of them, got {cropping!r}.")
         self._pairs = pairs
 
+    @either_layout
     def forward(self, x, ctx):
         check_pictures(self, x, self.rank)
         if any(a + b >= n for n, (a, b) in zip(x.shape[2:], self._pairs, strict=True)):
@@ -221,6 +212,7 @@ class _Crop(Layer):
         ctx.save(x.shape, kept)
         return x[kept]
 
+    @either_layout
     def backward(self, dy, ctx):
         shape, kept = ctx.saved
         dx = ctx.empty(shape)

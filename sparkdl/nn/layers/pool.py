@@ -7,6 +7,7 @@ import numpy as np
 from sparkdl import memory
 from sparkdl.errors import ShapeError
 from sparkdl.nn.kernels import pool
+from sparkdl.nn.layers.layout import check_format, either_layout
 from sparkdl.nn.layers.windows import Windows, check_pictures, last, sizes
 from sparkdl.nn.module import Layer
 
@@ -16,8 +17,9 @@ class _Pool(Layer):
 
     rank: int
 
-    def _set(self, kernel_size, stride, padding, dilation, ceil_mode):
+    def _set(self, kernel_size, stride, padding, dilation, ceil_mode, data_format):
         name = type(self).__name__
+        self.data_format = check_format(self, data_format)
         self.kernel_size, self.stride, self.padding, self.ceil_mode = kernel_size, stride, padding, ceil_mode
         kernel = sizes(name, "kernel_size", kernel_size, self.rank)
         step = kernel if stride is None else sizes(name, "stride", stride, self.rank)
@@ -44,11 +46,12 @@ class _Pool(Layer):
 class _MaxPool(_Pool):
     """The largest value of each window; of equal ones the first gets the gradient."""
 
-    def __init__(self, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False) -> None:
+    def __init__(self, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, data_format="NCHW") -> None:
         super().__init__()
         self.dilation = dilation
-        self._set(kernel_size, stride, padding, dilation, ceil_mode)
+        self._set(kernel_size, stride, padding, dilation, ceil_mode, data_format)
 
+    @either_layout
     def forward(self, x, ctx):
         v, out = self._volumes(x)
         shape = (len(x), *out, x.shape[1])
@@ -57,6 +60,7 @@ class _MaxPool(_Pool):
         ctx.save(index, v.shape)
         return self._pictures(y)
 
+    @either_layout
     def backward(self, dy, ctx):
         index, shape = ctx.saved
         dx = memory.empty(shape, dy.dtype)
@@ -72,11 +76,12 @@ class _AvgPool(_Pool):
     """
 
     def __init__(
-        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None,
+        data_format="NCHW",
     ) -> None:
         super().__init__()
         self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
-        self._set(kernel_size, stride, padding, 1, ceil_mode)
+        self._set(kernel_size, stride, padding, 1, ceil_mode, data_format)
 
     def _divisors(self, x, out):
         """What the sum of each window is divided by, for each place of the output."""
@@ -92,6 +97,7 @@ class _AvgPool(_Pool):
             counts = counts[..., None] * (np.minimum(first + kernel, high) - np.maximum(first, low))
         return counts.astype(x.dtype).reshape(out)
 
+    @either_layout
     def forward(self, x, ctx):
         v, out = self._volumes(x)
         divisors = self._divisors(x, out)
@@ -100,6 +106,7 @@ class _AvgPool(_Pool):
         ctx.save(divisors, v.shape)
         return self._pictures(y)
 
+    @either_layout
     def backward(self, dy, ctx):
         divisors, shape = ctx.saved
         dx = memory.empty(shape, dy.dtype)

@@ -7,7 +7,7 @@ from functools import reduce
 import numpy as np
 
 from sparkdl.errors import ShapeError
-from sparkdl.nn.layers.windows import last
+from sparkdl.nn.layers.layout import check_format, either_layout, last
 from sparkdl.nn.module import Layer
 
 MODES = {"nearest": None, "linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}
@@ -18,7 +18,8 @@ class Upsample(Layer):
 
     ``mode`` is "nearest" (input of any rank), "linear", "bilinear", "trilinear" or "bicubic" (one, two, three, two axes
     of places). Give ``size`` or ``scale_factor``, for all axes or one per axis. With ``align_corners`` the corners'
-    centres meet, else their outer edges; "nearest" takes place ``floor(i * n / m)``.
+    centres meet, else their outer edges; "nearest" takes place ``floor(i * n / m)``. By
+    ``data_format="NHWC"`` channels come last.
 
     Shapes
     ------
@@ -26,8 +27,12 @@ class Upsample(Layer):
     output  (batch, channels, *size)
     """
 
-    def __init__(self, size=None, scale_factor=None, mode: str = "nearest", align_corners: bool = False) -> None:
+    def __init__(
+        self, size=None, scale_factor=None, mode: str = "nearest", align_corners: bool = False,
+        data_format: str = "NCHW",
+    ) -> None:
         super().__init__()
+        self.data_format = check_format(self, data_format)
         if (size is None) == (scale_factor is None):
             raise ShapeError(f"{type(self).__name__}: give size or scale_factor, got {size!r} and {scale_factor!r}.")
         if mode not in MODES:
@@ -62,6 +67,7 @@ class Upsample(Layer):
         weights = {0: 1 - t, 1: t} if self.mode != "bicubic" else {k: _cubic(t - k) for k in (-1, 0, 1, 2)}
         return [(np.clip(low + k, 0, n - 1), w) for k, w in weights.items()]
 
+    @either_layout
     def forward(self, x, ctx):
         wanted, factors = self._sizes(x)
         ctx.save(x.shape, wanted, factors)
@@ -75,6 +81,7 @@ class Upsample(Layer):
             v = reduce(np.add, parts)
         return np.moveaxis(v, -1, 1)
 
+    @either_layout
     def backward(self, dy, ctx):
         shape, wanted, factors = ctx.saved
         g = np.ascontiguousarray(last(dy))
@@ -104,8 +111,8 @@ def _cubic(t, a=-0.75):
 class ResizeBilinear(Upsample):
     """Pictures of ``size`` (height, width), interpolated between four neighbours.  Source: as Upsample, bilinear."""
 
-    def __init__(self, size, align_corners: bool = False) -> None:
-        super().__init__(size, None, "bilinear", align_corners)
+    def __init__(self, size, align_corners: bool = False, data_format: str = "NCHW") -> None:
+        super().__init__(size, None, "bilinear", align_corners, data_format)
 
 
 class PixelShuffle(Layer):

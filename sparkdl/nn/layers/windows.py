@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 
 from sparkdl.errors import ShapeError
+from sparkdl.nn.layers.layout import last, shown
+
+__all__ = ["PLACES", "Windows", "check_pictures", "last", "same_padding", "sizes"]
 
 PLACES = {1: "length", 2: "height, width", 3: "depth, height, width"}
 
@@ -26,14 +29,10 @@ def sizes(layer: str, name: str, value: Any, rank: int, least: int = 1) -> tuple
 
 
 def check_pictures(layer: Any, x: np.ndarray, rank: int, channels: int | None = None) -> None:
-    """Raises unless ``x`` is ``(batch, channels, *places)``."""
+    """Raises unless ``x`` is ``(batch, channels, *places)`` (seen so, where the layer's ``data_format`` is another)."""
     if x.ndim != rank + 2 or (channels is not None and x.shape[1] != channels):
-        raise ShapeError(f"{layer!r} takes (batch, {channels or 'channels'}, {PLACES[rank]}), got {x.shape}.")
-
-
-def last(x: np.ndarray) -> np.ndarray:
-    """``(batch, channels, *places)`` seen as ``(batch, *places, channels)``."""
-    return x.transpose(0, *range(2, x.ndim), 1)
+        wanted, got = shown(layer, x.shape, channels or "channels", PLACES[rank])
+        raise ShapeError(f"{layer!r} takes {wanted}, got {got}.")
 
 
 @dataclass(frozen=True)
