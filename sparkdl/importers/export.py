@@ -68,6 +68,10 @@ def check_known(listing: Listing, table: Mapping[str, Callable[..., Any]], forma
     bad = [f"{use.name!r} ({type(use.layer).__name__})" for use in listing.uses if type(use.layer).__name__ not in table]
     if bad:
         raise UnsupportedError(f"{format} export does not know these layers: {', '.join(dict.fromkeys(bad))}.")
+    for use in listing.uses:
+        for option, plain in (("data_format", "NCHW"), ("padding_mode", "zeros")):
+            if getattr(use.layer, option, plain) != plain:
+                raise UnsupportedError(f"{format} export takes {option}={plain!r} only: {use.name!r} is {use.layer!r}.")
 
 
 def pair(value: Any, rank: int = 2) -> tuple[int, ...]:

@@ -51,14 +51,13 @@ def close(a, b, case, factor=1.0):
     np.testing.assert_allclose(a, b, rtol=case.tolerance * factor, atol=case.tolerance * factor)
 
 
-def test_every_public_layer_has_a_row():
-    public = {
-        name
-        for name in nn.__all__
-        if isinstance(thing := getattr(nn, name), type) and issubclass(thing, nn.Layer) and thing is not nn.Layer
-    }
+ABSTRACT = {"Module", "Layer", "Elementwise", "ModuleList"}
+
+
+def test_every_public_layer_and_module_has_a_row():
+    public = {n for n in nn.__all__ if isinstance(thing := getattr(nn, n), type) and issubclass(thing, nn.Module)}
     rows = {type(case.make()).__name__ for case in CASES.values()}
-    assert public - rows - {"Elementwise"} == set()
+    assert public - rows == ABSTRACT
 
 
 @layers()
@@ -204,6 +203,25 @@ def test_wrong_shapes_are_refused_with_a_reason(case):
         with pytest.raises((ValueError, SparkDLError), match=words) as caught:
             layer(*[np.zeros(shape, np.float32) for shape in shapes])
         assert type(layer).__name__ in str(caught.value)
+
+
+@layers()
+def test_inputs_of_other_shapes_do_or_are_refused_by_name(case):
+    """Whatever the shape: an output, or an error that names the layer (or the one inside that could not go on)."""
+    layer, xs = case.layer().eval(), case.arrays()
+    names = {type(module).__name__ for module in layer.modules()} | {"Add", "SubtractiveNorm"}  # made by these layers
+    others = (
+        [np.zeros(3, x.dtype) for x in xs],
+        [np.zeros((*x.shape, 2), x.dtype) for x in xs],
+        [np.zeros((*x.shape[:-1], x.shape[-1] + 1), x.dtype) for x in xs if x.ndim > 1],
+    )
+    for arrays in others:
+        if len(arrays) == len(xs):
+            try:
+                with np.errstate(all="ignore"):
+                    layer(*arrays)
+            except (ValueError, SparkDLError) as error:
+                assert any(name in str(error) for name in names)
 
 
 @layers(refused=True)

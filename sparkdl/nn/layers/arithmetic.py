@@ -80,32 +80,38 @@ class Div(Layer):
         return unbroadcast(dy / b, a.shape), unbroadcast(-dy * a / (b * b), b.shape)
 
 
-class AddConstant(Layer):
-    """``y = x + constant``; the constant is a number or an array that fits one sample."""
-
+class _Constant(Layer):
     def __init__(self, constant: float) -> None:
         super().__init__()
         self.constant = constant
 
+    def _value(self, x):
+        """The constant in the dtype of ``x``, which it must not stretch."""
+        value = np.asarray(self.constant, x.dtype)
+        sizes = zip(reversed(value.shape), reversed((1, *x.shape[1:])), strict=False)
+        if value.ndim > x.ndim or any(a not in (1, b) for a, b in sizes):
+            raise ShapeError(f"{self!r}: a constant of shape {value.shape} does not fit samples of {x.shape[1:]}.")
+        return value
+
+
+class AddConstant(_Constant):
+    """``y = x + constant``; the constant is a number or an array that fits one sample."""
+
     def forward(self, x, ctx):
-        return x + np.asarray(self.constant, x.dtype)
+        return x + self._value(x)
 
     def backward(self, dy, ctx):
         return dy
 
 
-class MulConstant(Layer):
+class MulConstant(_Constant):
     """``y = x * constant``; the constant is a number or an array that fits one sample."""
 
-    def __init__(self, constant: float) -> None:
-        super().__init__()
-        self.constant = constant
-
     def forward(self, x, ctx):
-        return x * np.asarray(self.constant, x.dtype)
+        return x * self._value(x)
 
     def backward(self, dy, ctx):
-        return dy * np.asarray(self.constant, dy.dtype)
+        return dy * self._value(dy)
 
 
 class Power(Layer):

@@ -34,7 +34,8 @@ class Einsum(Layer):
         self.weight.value = rng.generator().uniform(-bound, bound, self.shape)
 
     def forward(self, x, ctx):
-        if x.ndim != len(self._in):
+        known = dict(zip(self._kernel, self.shape, strict=True))
+        if x.ndim != len(self._in) or any(known.get(axis, n) != n for axis, n in zip(self._in, x.shape, strict=True)):
             raise ShapeError(f"{self!r} does not fit an array of shape {x.shape}.")
         ctx.save(x)
         return np.einsum(self.equation, x, self.weight.data, optimize=True)

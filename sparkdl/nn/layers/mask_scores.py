@@ -22,6 +22,8 @@ class MaskScores(Layer):
         self.causal = causal
 
     def forward(self, scores, *masks, ctx):
+        if scores.ndim < 3:
+            raise ShapeError(f"{self!r} takes scores (batch, *, queries, keys), got {scores.shape}.")
         queries, keys = scores.shape[-2:]
         kept = np.tri(queries, keys, dtype=bool) if self.causal else np.ones((1, 1), bool)
         for mask in masks:

@@ -22,6 +22,8 @@ class NotEqualMask(Layer):
         self.value, self.vectors = value, vectors
 
     def forward(self, x, ctx):
+        if x.ndim < 2 or (x.ndim < 3 and self.vectors):
+            raise ShapeError(f"{self!r} takes (batch, steps{', features' * self.vectors}), got {x.shape}.")
         differs = x != x.dtype.type(self.value)
         if self.vectors:
             differs = differs.reshape(*x.shape[:2], -1).any(axis=2) if differs.size else np.zeros(x.shape[:2], bool)

@@ -20,8 +20,10 @@ class MatMul(Layer):
         self.transpose_a, self.transpose_b = transpose_a, transpose_b
 
     def forward(self, a, b, ctx):
+        if a.ndim != b.ndim or a.ndim < 3:
+            raise ShapeError(f"{self!r} takes (batch, *, n, k) and (batch, *, k, m), got {a.shape}, {b.shape}.")
         left, right = _turned(a, self.transpose_a), _turned(b, self.transpose_b)
-        if a.ndim != b.ndim or a.ndim < 3 or left.shape[:-2] != right.shape[:-2] or left.shape[-1] != right.shape[-2]:
+        if left.shape[:-2] != right.shape[:-2] or left.shape[-1] != right.shape[-2]:
             raise ShapeError(f"{self!r} takes (batch, *, n, k) and (batch, *, k, m), got {left.shape}, {right.shape}.")
         ctx.save(a, b)
         return np.matmul(left, right)

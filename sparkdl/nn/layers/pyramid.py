@@ -81,6 +81,9 @@ class Pooler(Layer):
         *maps, regions = xs
         if len(maps) != len(self.scales):
             raise ShapeError(f"{self!r} takes {len(self.scales)} maps and regions, got {len(xs)} arrays.")
+        if regions.ndim != 3 or regions.shape[2] != 4 or any(x.ndim != 4 for x in maps):
+            got = [x.shape for x in xs]
+            raise ShapeError(f"{self!r} takes maps (batch, channels, *) and regions (batch, n, 4), got {got}.")
         chosen = np.argsort(-np.log2(self.scales), kind="stable")[self._levels(regions)]
         total, kept = None, []
         for i, (pool, x) in enumerate(zip(self._pools, maps, strict=True)):

@@ -69,6 +69,8 @@ class SameMeanCorrection(Layer):
         self.kernel_size, self.stride, self.rule = tuple(kernel_size), tuple(stride), rule
 
     def forward(self, means, x, ctx):
+        if not means.ndim == x.ndim == len(self.kernel_size) + 2 or means.shape[:2] != x.shape[:2]:
+            raise ShapeError(f"{self!r} takes means and the array of windows, got {means.shape} and {x.shape}.")
         ones = (1,) * len(self.kernel_size)
         factor = np.ones((), means.dtype)
         pads = same_pads(x.shape[2:], self.kernel_size, self.stride, ones, self.rule)

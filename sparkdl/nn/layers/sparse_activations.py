@@ -5,6 +5,7 @@ import numpy as np
 from sparkdl.errors import UnsupportedError
 from sparkdl.kernel import elementwise, njit
 from sparkdl.nn.layers.elementwise import Elementwise
+from sparkdl.nn.layers.moving import axis_of
 from sparkdl.nn.module import Layer
 
 _HALF, _ONE, _FOUR = np.float32(0.5), np.float32(1), np.float32(4)
@@ -65,6 +66,7 @@ class Sparsemax(Layer):
         self.dim, self.keras = dim, keras
 
     def forward(self, x, ctx):
+        axis_of(self, x, self.dim)
         falling = -np.sort(-x, axis=self.dim)
         ranks = np.arange(1, x.shape[self.dim] + 1, dtype=x.dtype)
         ranks = ranks.reshape([-1 if i == self.dim % x.ndim else 1 for i in range(x.ndim)])

@@ -132,8 +132,10 @@ class SparseConcat(Layer):
         self.features = tuple(int(n) for n in features)
 
     def forward(self, *xs, ctx):
-        if len(xs) != 2 * len(self.features) or any(a.shape != b.shape for a, b in zip(xs[::2], xs[1::2], strict=True)):
-            raise ShapeError(f"{self!r} takes places and values in turn, got shapes {[x.shape for x in xs]}.")
+        pairs = [] if len(xs) % 2 else list(zip(xs[::2], xs[1::2], strict=True))
+        if len(pairs) != len(self.features) or any(a.ndim != 2 or a.shape != b.shape for a, b in pairs):
+            got = [x.shape for x in xs]
+            raise ShapeError(f"{self!r} takes places and values in turn, (batch, width) each, got {got}.")
         offsets = np.cumsum((0, *self.features[:-1]))
         places = [np.where(p >= 0, p + n, -1) for p, n in zip(xs[::2], offsets, strict=True)]
         ctx.save([p.shape[1] for p in places])
