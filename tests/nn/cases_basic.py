@@ -107,6 +107,7 @@ CASES = {
         lambda layer, x: x @ layer.weight.value.T,
         torch=lambda t: t.nn.Linear(4, 3, bias=False),
     ),
+    "Linear, four axes": Case(lambda: nn.Linear(4, 3), (2, 5, 3, 4), linear, torch=lambda t: t.nn.Linear(4, 3)),
     "Linear, large": Case(lambda: nn.Linear(70, 33), (40, 70), linear, torch=lambda t: t.nn.Linear(70, 33)),
     "Conv1d": Case(
         lambda: nn.Conv1d(4, 6, 3, stride=2, padding=1, dilation=2, groups=2),

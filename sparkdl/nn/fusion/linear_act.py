@@ -9,7 +9,7 @@ import numpy as np
 from sparkdl.errors import ShapeError
 from sparkdl.nn.kernels import gemm
 from sparkdl.nn.kernels.activations import BY_NAME, activate, slope
-from sparkdl.nn.layers.linear import affine_backward
+from sparkdl.nn.layers.linear import affine_backward, rows_of
 from sparkdl.nn.module import Layer
 
 
@@ -29,7 +29,7 @@ class LinearAct(Layer):
         if x.shape[-1] != linear.in_features or x.ndim < 2:
             raise ShapeError(f"{linear!r} takes (batch, *, {linear.in_features}), got {x.shape}.")
         x = np.ascontiguousarray(x)
-        y = ctx.empty((*x.shape[:-1], linear.out_features))
+        y = rows_of((*x.shape[:-1], linear.out_features), ctx)
         bias = None if linear.bias is None else linear.bias.data
         gemm.affine(y.reshape(-1, y.shape[-1]), x.reshape(-1, x.shape[-1]), linear.weight.data, bias)
         activate(y.reshape(-1), self.act)

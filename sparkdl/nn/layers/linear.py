@@ -1,5 +1,7 @@
 """The affine map."""
 
+from math import prod
+
 import numpy as np
 
 from sparkdl.errors import ShapeError
@@ -46,7 +48,7 @@ class Linear(Layer):
             )
         x = np.ascontiguousarray(x)
         ctx.save(x)
-        y = ctx.empty((*x.shape[:-1], self.out_features))
+        y = rows_of((*x.shape[:-1], self.out_features), ctx)
         bias = None if self.bias is None else self.bias.data
         gemm.affine(_matrix(y), _matrix(x), self.weight.data, bias)  # row by row the same, whatever the batch
         return y
@@ -66,9 +68,14 @@ def affine_backward(layer, x, dy, ctx):
         ctx.grad_tree(layer.bias, lambda out, bounds: leaves.column_sums(out, flat_dy, bounds * places))
     if not ctx.needs[0]:
         return None
-    dx = ctx.empty(x.shape)
+    dx = rows_of(x.shape, ctx)
     gemm.matmul(_matrix(dx), flat_dy, layer.weight.data.T)
     return dx
+
+
+def rows_of(shape, ctx):
+    """Memory for an output whose vectors along the last axis lie one after another, also where pictures would not."""
+    return ctx.empty((shape[0], prod(shape[1:]))).reshape(shape)
 
 
 def _matrix(x):
