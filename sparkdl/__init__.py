@@ -6,5 +6,5 @@ __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
-    {"nn": [], "optim": [], "data": [], "blockmanager": [], "ml": [], "importers": [], "models": []},
+    {"nn": [], "optim": [], "data": [], "blockmanager": [], "ml": [], "importers": [], "keras": [], "models": []},
 )

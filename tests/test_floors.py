@@ -15,6 +15,7 @@ FLOORS = {  # a part may import itself, the ground floor, and what stands behind
     "ml": {"nn", "blockmanager", "data", "optim", "models"},
     "importers": {"nn", "blockmanager", "data", "optim", "models"},
     "models": {"nn", "blockmanager", "data", "optim"},
+    "keras": {"nn", "blockmanager", "data", "optim", "models", "importers", "ml"},
 }
 TOP = {"cli", "doctor"}  # the command: may import everything
 EXCEPTIONS = {("kernel", "nn")}  # the table of choices that tasks are sent names the BLAS, which only nn calls

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from sparkdl.optim.progress import Progress
 
 
 class Bar:
-    """``update(progress, figures)`` draws; figures with ``steps`` are mid-epoch, others an epoch's results."""
+    """``update(progress, figures)`` draws; figures with ``steps`` are mid-epoch, others an epoch's results, of which
+    ``on_epoch(progress, figures)`` is told too.
+    """
 
-    def __init__(self, show: bool = True, out: TextIO | None = None) -> None:
-        self.show, self.out = show, out or sys.stderr
+    def __init__(
+        self,
+        show: bool = True,
+        out: TextIO | None = None,
+        on_epoch: Callable[[Progress, dict[str, Any]], None] | None = None,
+    ) -> None:
+        self.show, self.out, self.on_epoch = show, out or sys.stderr, on_epoch
         self.live = bool(getattr(self.out, "isatty", lambda: False)())
         self.began, self.samples = time.perf_counter(), 0
         self.width = 0
 
     def update(self, progress: Progress, figures: dict[str, Any]) -> None:
+        if self.on_epoch is not None and "steps" not in figures:
+            self.on_epoch(progress, figures)
         if not self.show:
             return
         if "steps" in figures:

@@ -11,7 +11,8 @@ from typing import Any
 
 
 class History(Sequence[Mapping[str, Any]]):
-    """A list of dicts, one per epoch: ``epoch, iteration, loss, samples, seconds, lr`` and the validation figures.
+    """A list of dicts, one per epoch: ``epoch, iteration, loss, samples, seconds, lr`` (of the epoch's last
+    step) and the validation figures.
 
     ``history["loss"]`` is the column of that name. ``costs`` says where time went, per worker; ``visits`` how often
     the rows of the last epoch were used.

@@ -29,12 +29,18 @@ def feed_of(job: Job, data: Any, order_by: Any = None) -> ArrayFeed:
 
 
 def fit_arrays(
-    job: Job, data: Any, validation: Any, order_by: Any, show: bool, keep: Callable[[Snapshot], None] | None = None
+    job: Job,
+    data: Any,
+    validation: Any,
+    order_by: Any,
+    show: bool,
+    keep: Callable[[Snapshot], None] | None = None,
+    on_epoch: Callable[..., None] | None = None,
 ) -> History:
     """Trains ``job.model`` in place."""
     feed = feed_of(job, data, order_by)
     check_feed(job.model, job.loss, feed)
-    with Bar(show) as bar:
+    with Bar(show, on_epoch=on_epoch) as bar:
         held_out = None if validation is None else feed_of(job, validation)
         loop = Loop(
             job, feed, Local(job.clip), Member(shards=job.shards), validation=held_out, report=bar.update, keep=keep

@@ -64,6 +64,7 @@ class Loop:
         self.planned = Planned(self.model)
         self.visits = Visits(len(feed))
         self.progress, self.epoch = Progress(), Epoch()
+        self.before = self.progress  # as it was when the last step was made
         self.best = BestWeights(job.end)
         self.clocked = (
             any(isinstance(t, wall_clock) for t in job.end.leaves()) if isinstance(job.end, Trigger) else False
@@ -118,6 +119,7 @@ class Loop:
         self.exchange.load_state(snapshot.part("rule"))
         self.best.arrays = snapshot.part("best")
         self.progress, self.epoch = snapshot.progress, snapshot.epoch
+        self.before = self.progress
 
     # -- the run ---------------------------------------------------------------------------------------------------
     def run(self) -> Progress:
@@ -160,6 +162,7 @@ class Loop:
                 )
                 e.seconds = seconds + now - began
                 ended = e.step == plan.steps
+                self.before = self.progress
                 self.progress = replace(
                     self.progress,
                     epoch=self.progress.epoch + ended,
@@ -207,7 +210,7 @@ class Loop:
             "loss": e.loss / e.weight if e.weight else math.nan,
             "samples": e.samples,
             "seconds": e.seconds,
-            "lr": self.job.rule.options(self.progress)["lr"],
+            "lr": self.job.rule.options(self.before)["lr"],
             **e.figures,
         }
 

@@ -108,6 +108,7 @@ class Trainer:
         metrics: Sequence[Any] = (),
         transform: Callable[..., Any] | None = None,
         resume: str | os.PathLike[str] | None = None,
+        on_epoch: Callable[[Progress, dict[str, Any]], None] | None = None,
     ) -> History:
         """Trains on ``data`` and returns the history; the trained weights are in ``self.model``.
 
@@ -122,6 +123,8 @@ class Trainer:
                     random in training only, by sample and epoch, and stays for ``evaluate``
         resume      folder of checkpoints: go on from the newest intact one, with the same data and settings, to the
                     weights that an uninterrupted run would have; an empty folder starts from the beginning
+        on_epoch    ``on_epoch(progress, line)`` is called with each epoch's line of the history. For arrays the model
+                    holds the epoch's weights then; on a DataFrame the driver hears of an epoch while tasks go on
         """
         self._transform = transform
         job = self.job(metrics)
@@ -133,12 +136,12 @@ class Trainer:
             columns = {"features": features, "label": label, "weight": weight, "order_by": order_by}
             self._columns = columns
             kept = None if self.checkpoint is None else self.checkpoints(self.checkpoint)
-            self.history = fit_frame(job, data, columns, validation, self.tasks, self.progress, kept)
+            self.history = fit_frame(job, data, columns, validation, self.tasks, self.progress, kept, on_epoch)
         else:
             from sparkdl.optim.local import fit_arrays
 
             keep = None if self.checkpoint is None else self.checkpoints(self.checkpoint).save
-            self.history = fit_arrays(job, data, validation, order_by, self.progress, keep)
+            self.history = fit_arrays(job, data, validation, order_by, self.progress, keep, on_epoch)
         return self.history
 
     def evaluate(

@@ -34,13 +34,13 @@ def compiled(config: Any, model: ModelSpec) -> Compiled:
         return made
     given = config.get("optimizer_config") or config.get("optimizer")
     if given is not None:
-        made.optimizer = _known("optimizer", given, lambda: _optimizer(given))
+        made.optimizer = _known("optimizer", given, lambda: optimizer_from(given))
     loss = config.get("loss")
     if loss is not None:
         made.loss = _known("loss", loss, lambda: _losses(loss, config.get("loss_weights"), model))
     metrics = config.get("metrics") or []
     for metric in _flat(metrics):
-        one = _known("metric", metric, lambda metric=metric: _metric(metric))
+        one = _known("metric", metric, lambda metric=metric: metric_from(metric))
         if one is not None:
             made.metrics.append(one)
     return made
@@ -65,7 +65,8 @@ def _flat(value: Any) -> list[Any]:
 
 
 # -- optimizers ------------------------------------------------------------------------------------------------------
-def _optimizer(given: Any) -> Any:
+def optimizer_from(given: Any) -> Any:
+    """The update rule of a name or of a Keras configuration, with Keras's defaults."""
     from sparkdl import optim
 
     kind, config = (given, {}) if isinstance(given, str) else (given["class_name"], given.get("config") or {})
@@ -128,10 +129,10 @@ def _losses(given: Any, weights: Any, model: ModelSpec) -> Any:
         given = [given[ref.layer] for ref in model.outputs]
         weights = [weights.get(ref.layer, 1.0) for ref in model.outputs] if isinstance(weights, dict) else weights
     if isinstance(given, list):
-        parts = [_loss(each) for each in given]
+        parts = [loss_from(each) for each in given]
         return parts[0] if len(parts) == 1 else nn.ParallelLoss(parts, weights)
-    one = _loss(given)
-    return one if len(model.outputs) == 1 else nn.ParallelLoss([_loss(given) for _ in model.outputs], weights)
+    one = loss_from(given)
+    return one if len(model.outputs) == 1 else nn.ParallelLoss([loss_from(given) for _ in model.outputs], weights)
 
 
 _LOSSES: dict[str, str] = {
@@ -155,7 +156,8 @@ def _plain(given: Any) -> tuple[str, dict[str, Any]]:
     return str(kind).replace("_", "").lower(), config if isinstance(config, dict) else {}
 
 
-def _loss(given: Any) -> Any:
+def loss_from(given: Any) -> Any:
+    """The loss of a name or of a Keras configuration."""
     from sparkdl import nn
 
     kind, config = _plain(given)
@@ -171,7 +173,8 @@ def _loss(given: Any) -> Any:
     return nn.HuberLoss(float(config.get("delta") or 1.0)) if kind.startswith("huber") else getattr(nn, _LOSSES[kind])()
 
 
-def _metric(given: Any) -> Any:
+def metric_from(given: Any) -> Any:
+    """The metric of a name or of a Keras configuration."""
     from sparkdl import optim
 
     kind, config = _plain(given)

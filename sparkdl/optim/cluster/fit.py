@@ -6,6 +6,7 @@ import json
 import math
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from sparkdl.blockmanager.bridge.session import blocks_of, drop_everywhere, new_run, open_door, read_notes
@@ -34,6 +35,7 @@ def fit_frame(
     tasks: int | None,
     show: bool,
     checkpoints: Checkpoints | None = None,
+    on_epoch: Callable[..., None] | None = None,
 ) -> History:
     """Trains ``job.model``: afterwards it holds the weights that the tasks agreed on. Task 0 writes ``checkpoints``."""
     spark = df.sparkSession
@@ -56,7 +58,7 @@ def fit_frame(
     )
     run = new_run()
     task = TrainTask(job, plan, count, run, checkpoints)
-    with Bar(show) as bar:
+    with Bar(show, on_epoch=on_epoch) as bar:
         watcher = Watcher(spark, run, bar)
         rows = run_stage(spark, frame, task, run, count, watcher)
         if not rows:  # Spark runs no task over a DataFrame that it knows to be empty
