@@ -1,4 +1,4 @@
-"""The ``sparkdl`` command: ``doctor``, ``summary``, ``convert``."""
+"""The ``sparkdl`` command: ``doctor``, ``summary``, ``convert``, ``counts``."""
 
 from __future__ import annotations
 
@@ -45,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--weights", type=Path, help="the file of the weights, where it is another one")
     command.set_defaults(run=_convert)
 
+    command = commands.add_parser("counts", help="how many layers, losses, rules and so on there are, beside BigDL's")
+    command.add_argument("--names", action="store_true", help="name them")
+    command.set_defaults(run=_counts)
+
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))
@@ -77,6 +81,13 @@ def _convert(options: argparse.Namespace) -> int:
     model = _read(options.file, options.weights)
     model.save(options.target)
     print(f"saved in {options.target}: {sum(p.size for p in model.parameters()):,} parameters")
+    return 0
+
+
+def _counts(options: argparse.Namespace) -> int:
+    from sparkdl.counts import table
+
+    print(table(options.names))
     return 0
 
 
