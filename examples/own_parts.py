@@ -44,7 +44,7 @@ Wave = nn.elementwise_layer(
 )
 
 
-class LogCosh(nn.Loss):
+class LogCosh(nn.ElementwiseLoss):
     """``log(cosh(y - t))``, the mean over all values."""
 
     def terms(self, y, target):
@@ -85,7 +85,7 @@ class Within(optim.SumMetric):
         super().__init__(name)
 
     def terms(self, output, target, weight):
-        near = np.abs(output - target) < self.limit
+        near = np.abs(output - target.reshape(output.shape)) < self.limit
         return near, np.ones(near.shape)
 
 

@@ -11,7 +11,7 @@ BIGDL = {
 
 NOT_COUNTED = {
     "layers": {"Module", "Layer", "Elementwise", "ModuleList"},
-    "losses": {"Loss"},
+    "losses": {"Loss", "ElementwiseLoss"},
     "update rules": {"UpdateRule"},
     "schedules": {"Schedule", "Clocked"},
     "triggers": {"Trigger"},

@@ -132,6 +132,7 @@ __getattr__, __dir__, __all__ = attach(
         "losses.cross_entropy": ["CrossEntropyLoss"],
         "losses.ctc": ["CTCLoss"],
         "losses.dice": ["DiceLoss"],
+        "losses.elementwise": ["ElementwiseLoss"],
         "losses.embedding_pairs": [
             "MarginRankingLoss", "CosineEmbeddingLoss", "CosineDistanceLoss", "L1HingeEmbeddingLoss",
             "TripletMarginLoss",

@@ -20,7 +20,8 @@ class Loss:
     A loss of one's own defines ``terms(y, target) -> (values, weights)``: arrays whose axis 0 is the batch, with the
     loss of each sample, or of each of its places, and what that counts for in the mean (None: 1 each); and
     ``slope(y, target) -> dy``, the derivative of the sum of the values. Both look at each sample by itself. ``y`` is
-    the model's output, or a tuple of its outputs; a tuple has a tuple of slopes.
+    the model's output, or a tuple of its outputs; a tuple has a tuple of slopes. Where outputs and targets are compared
+    value by value, derive from ElementwiseLoss, which gives both one shape.
 
     ``loss(y, target)`` is the mean ``sum(values) / sum(weights)`` (or the sum, or the values, by ``reduction``).
     """
@@ -64,7 +65,15 @@ class Loss:
     def backward(self, ctx: Context) -> Any:
         """d(summed loss) / dy."""
         y, target, weight = ctx.saved
-        return weighted(self.slope(y, target), weight)
+        slope = self.slope(y, target)
+        for dy, each in zip(slope, y, strict=True) if isinstance(y, tuple) else ((slope, y),):
+            if dy is not None and dy.shape != each.shape:
+                raise ShapeError(
+                    f"{self!r}: slope gave shape {dy.shape} for outputs {each.shape} and targets "
+                    f"{getattr(target, 'shape', None)}; bring targets into shape by fit(y, target), as "
+                    "nn.ElementwiseLoss does for losses of each value."
+                )
+        return weighted(slope, weight)
 
     def totals(self, y: Any, target: Any) -> tuple[np.ndarray, np.ndarray | float]:
         """Summed loss and weight of each sample, float64 ``(batch,)`` each; one number if the weights never differ."""

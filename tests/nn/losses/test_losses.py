@@ -99,6 +99,18 @@ def test_gradient_is_that_of_finite_differences(case):
         np.testing.assert_allclose(slope, measured, rtol=1e-5, atol=1e-6)
 
 
+def test_a_slope_of_another_shape_is_refused():
+    class Off(nn.Loss):
+        def terms(self, y, target):
+            return np.abs(y - target), None
+
+        def slope(self, y, target):
+            return np.sign(y - target)
+
+    with pytest.raises(SparkDLError, match=r"slope gave shape \(4, 4\) for outputs \(4, 1\)"):
+        run_loss(Off(), np.zeros((4, 1)), np.zeros(4), [0, 4])
+
+
 @each_case
 def test_each_leaf_gets_the_same_bits_alone_and_among_others(case):
     loss = case.make()

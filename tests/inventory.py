@@ -1,0 +1,82 @@
+"""The names of BigDL 0.14 and of its Keras-style layers: what users of it reach for."""
+
+LAYERS = """
+Linear SparseLinear Bilinear Add AddConstant CAdd CMul Mul MulConstant Scale Cosine Euclidean LookupTable
+LookupTableSparse Maxout Highway
+SpatialConvolution SpatialShareConvolution SpatialDilatedConvolution SpatialFullConvolution
+SpatialSeparableConvolution SpatialConvolutionMap LocallyConnected1D LocallyConnected2D TemporalConvolution
+VolumetricConvolution VolumetricFullConvolution
+SpatialMaxPooling SpatialAveragePooling TemporalMaxPooling VolumetricMaxPooling VolumetricAveragePooling RoiPooling
+RoiAlign UpSampling1D UpSampling2D UpSampling3D ResizeBilinear
+BatchNormalization SpatialBatchNormalization LayerNormalization Normalize NormalizeScale SpatialCrossMapLRN
+SpatialWithinChannelLRN SpatialContrastiveNormalization SpatialDivisiveNormalization SpatialSubtractiveNormalization
+ReLU ReLU6 PReLU RReLU SReLU LeakyReLU ELU Sigmoid HardSigmoid LogSigmoid Tanh HardTanh TanhShrink SoftMax SoftMin
+LogSoftMax SoftPlus SoftSign SoftShrink HardShrink Threshold BinaryThreshold Clamp
+Dropout GaussianDropout GaussianNoise SpatialDropout1D SpatialDropout2D SpatialDropout3D L1Penalty
+NegativeEntropyPenalty ActivityRegularization GradientReversal GaussianSampler
+Abs Exp Log Power Sqrt Square Negative Max Min Mean Sum MM MV DotProduct CrossProduct CosineDistance PairwiseDistance
+CAddTable CSubTable CMulTable CDivTable CMaxTable CMinTable CAveTable JoinTable SparseJoinTable SplitTable
+BifurcateSplitTable SelectTable NarrowTable FlattenTable MixtureTable Pack TableOperation
+Reshape InferReshape View Transpose Squeeze Unsqueeze Select Narrow Index MaskedSelect Masking Replicate Tile Reverse
+Contiguous Padding SpatialZeroPadding Cropping2D Cropping3D ExpandSize Identity Echo DenseToSparse Input
+Sequential Concat ConcatTable ParallelTable MapTable Bottle Graph StaticGraph DynamicGraph TimeDistributed Recurrent
+RecurrentDecoder BiRecurrent
+RnnCell LSTM LSTMPeephole GRU ConvLSTMPeephole ConvLSTMPeephole3D MultiRNNCell BinaryTreeLSTM
+Attention FeedForwardNetwork Transformer SequenceBeamSearch
+PriorBox Proposal RegionProposal DetectionOutputSSD DetectionOutputFrcnn Anchor Nms FPN Pooler BoxHead MaskHead
+""".split()
+
+OPERATIONS = """
+Gather TopK OneHot SegmentSum BatchMatMul DepthwiseConv2D Dilation2D Erf
+BucketizedCol CategoricalColHashBucket CategoricalColVocaList CrossCol IndicatorCol Kv2Tensor MkString
+""".split()
+
+CRITERIONS = """
+AbsCriterion BCECriterion CategoricalCrossEntropy ClassNLLCriterion ClassSimplexCriterion CosineDistanceCriterion
+CosineEmbeddingCriterion CosineProximityCriterion CrossEntropyCriterion DiceCoefficientCriterion DistKLDivCriterion
+DotProductCriterion GaussianCriterion HingeEmbeddingCriterion KLDCriterion KullbackLeiblerDivergenceCriterion L1Cost
+L1HingeEmbeddingCriterion MSECriterion MarginCriterion MarginRankingCriterion MeanAbsolutePercentageCriterion
+MeanSquaredLogarithmicCriterion MultiCriterion MultiLabelMarginCriterion MultiLabelSoftMarginCriterion
+MultiMarginCriterion PGCriterion ParallelCriterion PoissonCriterion SmoothL1Criterion SmoothL1CriterionWithWeights
+SoftMarginCriterion SoftmaxWithCriterion TimeDistributedCriterion TimeDistributedMaskCriterion TransformerCriterion
+""".split()
+
+TRAINING = """
+SGD Adam ParallelAdam Adamax Adadelta Adagrad RMSprop Ftrl LBFGS LarsSGD AdamWeightDecay
+Default Poly Step MultiStep EpochDecay EpochStep EpochSchedule NaturalExp Exponential Plateau Warmup
+SequentialSchedule EpochDecayWithWarmUp PolyEpochDecay Fixed
+everyEpoch severalIteration maxEpoch maxIteration maxScore minLoss and or
+Top1Accuracy Top5Accuracy TreeNNAccuracy Loss MAE HitRatio NDCG MeanAveragePrecision
+MeanAveragePrecisionObjectDetection PrecisionRecallAUC AUC Accuracy BinaryAccuracy CategoricalAccuracy
+SparseCategoricalAccuracy MSE
+L1Regularizer L2Regularizer L1L2Regularizer
+RandomUniform RandomNormal Zeros Ones ConstInitMethod Xavier MsraFiller BilinearFiller
+setConstantGradientClipping setGradientClippingByL2Norm
+""".split()
+
+KERAS = """
+Dense Activation Dropout Flatten Reshape Permute RepeatVector Merge Masking Highway MaxoutDense Input
+Convolution1D Convolution2D Convolution3D AtrousConvolution1D AtrousConvolution2D Deconvolution2D
+SeparableConvolution2D ShareConvolution2D LocallyConnected1D LocallyConnected2D
+Cropping1D Cropping2D Cropping3D ZeroPadding1D ZeroPadding2D ZeroPadding3D UpSampling1D UpSampling2D UpSampling3D
+MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D AveragePooling2D AveragePooling3D
+GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GlobalAveragePooling1D GlobalAveragePooling2D
+GlobalAveragePooling3D
+SimpleRNN LSTM GRU ConvLSTM2D ConvLSTM3D Bidirectional TimeDistributed
+Embedding WordEmbedding SparseEmbedding SparseDense
+BatchNormalization LayerNorm LRN2D WithinChannelLRN2D
+ELU LeakyReLU PReLU RReLU SReLU ThresholdedReLU HardTanh HardShrink SoftShrink BinaryThreshold Threshold Softmax
+GaussianNoise GaussianDropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianSampler
+AddConstant MulConstant CAdd CMul Mul Power Log Exp Sqrt Square Negative Scale Select SelectTable Narrow Squeeze
+Expand ExpandDim Max GetShape SplitTensor Identity KerasLayerWrapper ResizeBilinear TransformerLayer BERT
+Conv1D Conv2D Conv3D Conv2DTranspose Conv3DTranspose SeparableConv2D DepthwiseConv2D Add Subtract Multiply Maximum
+Minimum Average Concatenate Dot LayerNormalization UnitNormalization GroupNormalization MultiHeadAttention Attention
+""".split()
+
+TORCH = """
+Linear SpatialConvolution SpatialConvolutionMM SpatialConvolutionMap SpatialFullConvolution SpatialMaxPooling
+SpatialAveragePooling SpatialAdaptiveMaxPooling SpatialCrossMapLRN SpatialZeroPadding SpatialBatchNormalization
+BatchNormalization CAddTable CMulTable Concat ConcatTable Dropout LeakyReLU ReLU Reshape Sequential Threshold View
+JoinTable SplitTable SelectTable ParallelTable LookupTable TemporalConvolution TemporalMaxPooling PReLU ELU Sigmoid
+Tanh SoftMax LogSoftMax
+""".split()
