@@ -107,7 +107,7 @@ def sparkdl_task(folder: str, run: int):  # type: ignore[no-untyped-def]
             exchange = AllReduce().bind(
                 member, store, np.zeros(size, np.float32), [Segment("w", 0, size)], SGD(lr=LR)
             )
-            header = np.array([[0.0, 1.0]])
+            header = np.array([[0.0, 1.0, 0.0]])
             count = iter(range(1, 1 << 60))
             return exchange.grads, exchange.weights, lambda: exchange.step(exchange.grads, header, next(count))
 

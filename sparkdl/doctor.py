@@ -177,7 +177,7 @@ def _session_findings(spark: SparkSession, deadline: float) -> Iterator[Finding]
     where = f"{spark.version}, {spark.conf.get('spark.master', 'a remote session')}"
     try:
         doors = _until(deadline, lambda: open_door(spark))
-        slots = _until(deadline, lambda: count_slots(spark))
+        slots = _until(deadline, lambda: count_slots(spark).total)
     except Exception as error:
         yield Finding("Spark", "ok", where)
         remedy = "do executors start, and are their slots free (Spark's page)? The jar came by ADD JAR: see their logs"

@@ -6,6 +6,7 @@ import mmap
 import os
 import shutil
 import struct
+import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from sparkdl.blockmanager.bridge import client
 from sparkdl.blockmanager.bridge.client import Client, Refusal, Verb, text, texts
+from sparkdl.blockmanager.kept import KeptBlocks
 from sparkdl.blockmanager.store import (
     KIND_LENGTH,
     TIMEOUT,
@@ -48,6 +50,16 @@ def connect(run: int, rank: int, size: int, timeout: float = TIMEOUT, address: s
     by default the one of this task's executor. Use the store in a ``with`` block, or close it.
     """
     return SparkStore(Client(address or client.address()), run, rank, size, timeout)
+
+
+def outlive(run: int, rank: int) -> None:
+    """Returns once task ``rank`` of the run, in whatever executor, is no longer connected to its door."""
+    door = Client(client.address())
+    try:
+        while _INT.unpack(door.call(Verb.LIVES, struct.pack("<qi", run, rank))[0])[0]:
+            time.sleep(0.2)
+    finally:
+        door.close()
 
 
 class SparkStore(BlockStore):
@@ -150,6 +162,10 @@ class SparkStore(BlockStore):
     def note(self, message: str) -> None:
         """Text for the driver (at most 16 KiB), which reads the newest one with `bridge.read_notes`."""
         self._door.call(Verb.NOTE, text(message))
+
+    def kept(self, run: int) -> KeptBlocks:
+        """Blocks that outlive this store's run, under the number ``run``."""
+        return KeptBlocks(self._door, run, self.run)
 
     def drop(self) -> None:
         self._door.call(Verb.DROP)

@@ -9,12 +9,9 @@ from typing import Any
 
 from sparkdl.data.frame import prepare
 from sparkdl.errors import DataError
-from sparkdl.optim.bar import Bar
 from sparkdl.optim.check import check_feed
-from sparkdl.optim.exchange.local import Local
-from sparkdl.optim.exchange.member import Member
 from sparkdl.optim.history import History
-from sparkdl.optim.loop import Loop
+from sparkdl.optim.local import fit_feed
 from sparkdl.optim.trainer import Trainer
 
 SMALL = 32 << 20  # bytes of rows, by Spark's own estimate, up to which training in the driver is the faster way
@@ -60,13 +57,7 @@ def fit_here(trainer: Trainer, data: Any, columns: dict[str, Any], validation: A
     feed, held_out = plan.decode(frame.toArrow().to_batches(), task=0, tasks=1)
     if not len(feed):
         raise DataError("there are no rows to train on.")
-    for each in (feed, held_out):
-        if each is not None:
-            check_feed(job.model, job.loss, each)
-    keep = None if trainer.checkpoint is None else trainer.checkpoints(trainer.checkpoint).save
-    with Bar(trainer.progress) as bar:
-        loop = Loop(
-            job, feed, Local(job.clip), Member(shards=job.shards), validation=held_out, report=bar.update, keep=keep
-        )
-        done = loop.run()
-    return History(done.history, visits=loop.visits.report())
+    if held_out is not None:
+        check_feed(job.model, job.loss, held_out)
+    written = None if trainer.checkpoint is None else trainer.checkpoints(trainer.checkpoint)
+    return fit_feed(job, feed, held_out, trainer.progress, written)

@@ -15,12 +15,20 @@ class History(Sequence[Mapping[str, Any]]):
     step) and the validation figures.
 
     ``history["loss"]`` is the column of that name. ``costs`` says where time went, per worker; ``visits`` how often
-    the rows of the last epoch were used.
+    the rows of the last epoch were used. ``restarts`` has a dict for every time that training lost a task and went on:
+    from which ``step``, on how many ``tasks``, the seconds ``lost`` from the loss being noticed to the next step, when
+    that was done (``at``, seconds since 1970), and the ``error``.
     """
 
-    def __init__(self, epochs: Sequence[Mapping[str, Any]], costs: Any = None, visits: Any = None) -> None:
+    def __init__(
+        self,
+        epochs: Sequence[Mapping[str, Any]],
+        costs: Any = None,
+        visits: Any = None,
+        restarts: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         self.epochs = [dict(epoch) for epoch in epochs]
-        self.costs, self.visits = costs, visits
+        self.costs, self.visits, self.restarts = costs, visits, [dict(restart) for restart in restarts]
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):

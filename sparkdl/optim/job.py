@@ -8,7 +8,6 @@ from typing import Any
 
 from sparkdl.nn.losses.loss import Loss
 from sparkdl.nn.module import Module
-from sparkdl.optim.checkpoint.snapshot import Snapshot
 from sparkdl.optim.progress import Progress
 
 
@@ -18,8 +17,9 @@ class Job:
 
     ``batch_size`` is global; ``end`` says when to stop, ``validate`` when to look at the validation data;
     ``shards`` is V, the number of virtual shards; ``report_every`` is the least time in seconds between two reports;
-    ``snapshot`` says when to keep a snapshot, ``resume`` is the one to go on from; ``transform(inputs, batch)``
-    changes the inputs of every batch.
+    ``checkpoint`` says when to write one, ``snapshot`` when to keep one in the block managers: every so many seconds,
+    or a trigger; ``transform(inputs, batch)`` changes the inputs of every batch; ``timeout`` is how many seconds a task
+    waits for another one.
     """
 
     model: Module
@@ -35,6 +35,7 @@ class Job:
     clip: Any = None
     codec: str = "none"
     report_every: float = 0.2
-    snapshot: Callable[[Progress], bool] | None = None
-    resume: Snapshot | None = None
+    checkpoint: Callable[[Progress], bool] | None = None
+    snapshot: float | Callable[[Progress], bool] | None = None
+    timeout: float = 120.0
     transform: Callable[..., Any] | None = None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from sparkdl.data.arrays import ArrayFeed
+from sparkdl.data.feed import Feed
 from sparkdl.errors import DataError
 from sparkdl.optim.bar import Bar
 from sparkdl.optim.check import check_feed
+from sparkdl.optim.checkpoint.checkpoints import Checkpoints
+from sparkdl.optim.checkpoint.keep import Keep
 from sparkdl.optim.checkpoint.snapshot import Snapshot
 from sparkdl.optim.evaluate import figures, shard_by_shard
 from sparkdl.optim.exchange.local import Local
@@ -34,17 +36,36 @@ def fit_arrays(
     validation: Any,
     order_by: Any,
     show: bool,
-    keep: Callable[[Snapshot], None] | None = None,
+    checkpoints: Checkpoints | None = None,
+    resume: Snapshot | None = None,
     on_epoch: Callable[..., None] | None = None,
 ) -> History:
-    """Trains ``job.model`` in place."""
-    feed = feed_of(job, data, order_by)
+    """Trains ``job.model`` in place on arrays."""
+    held_out = None if validation is None else feed_of(job, validation)
+    return fit_feed(job, feed_of(job, data, order_by), held_out, show, checkpoints, resume, on_epoch)
+
+
+def fit_feed(
+    job: Job,
+    feed: Feed,
+    validation: Feed | None,
+    show: bool,
+    checkpoints: Checkpoints | None = None,
+    resume: Snapshot | None = None,
+    on_epoch: Callable[..., None] | None = None,
+) -> History:
+    """Trains ``job.model`` in place, from ``resume`` on, and writes ``checkpoints``."""
     check_feed(job.model, job.loss, feed)
+    keeps = []
+    if checkpoints is not None and job.checkpoint is not None:
+        if resume is None:
+            checkpoints.check_unused()
+        keeps.append(Keep(job.checkpoint, checkpoints.save, last=True))
     with Bar(show, on_epoch=on_epoch) as bar:
-        held_out = None if validation is None else feed_of(job, validation)
         loop = Loop(
-            job, feed, Local(job.clip), Member(shards=job.shards), validation=held_out, report=bar.update, keep=keep
-        )
+            job, feed, Local(job.clip), Member(shards=job.shards), validation=validation, report=bar.update,
+            keeps=keeps, resume=resume,
+        )  # fmt: skip
         done = loop.run()
     return History(done.history, visits=loop.visits.report())
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,13 +25,13 @@ from sparkdl.nn.context import Context, Run
 from sparkdl.nn.flat import Flat
 from sparkdl.nn.plan import Planned
 from sparkdl.optim.best import BestWeights
+from sparkdl.optim.checkpoint.keep import Keep
 from sparkdl.optim.checkpoint.snapshot import Epoch, Snapshot
 from sparkdl.optim.evaluate import evaluate
-from sparkdl.optim.exchange.base import Exchange
+from sparkdl.optim.exchange.base import CLOCK, Exchange
 from sparkdl.optim.exchange.member import Member
 from sparkdl.optim.job import Job
 from sparkdl.optim.progress import Progress
-from sparkdl.optim.triggers import Trigger, wall_clock
 from sparkdl.tree import fold
 
 Report = Callable[[Progress, dict[str, Any]], None]
@@ -41,8 +41,8 @@ class Loop:
     """One task's part in a training run.
 
     ``exchange`` sums gradients over the tasks and applies the rule; ``member`` says which of them this is;
-    ``report(progress, figures)`` is called now and then, and after every epoch; ``keep(snapshot)`` on rank 0
-    whenever the job's ``snapshot`` trigger fires, and at the end.
+    ``report(progress, figures)`` is called now and then, and after every epoch; ``keeps`` says when snapshots are
+    taken and where they go, alike on all tasks; ``resume`` is the one to go on from.
     """
 
     def __init__(
@@ -54,11 +54,12 @@ class Loop:
         store: BlockStore | None = None,
         validation: Feed | None = None,
         report: Report | None = None,
-        keep: Callable[[Snapshot], None] | None = None,
+        keeps: Sequence[Keep] = (),
+        resume: Snapshot | None = None,
     ) -> None:
         self.job, self.feed, self.member, self.validation, self.exchange = job, feed, member, validation, exchange
         self.report = report or (lambda progress, figures: None)
-        self.keep = keep
+        self.keeps = keeps
         self.model = job.model.train()
         self.flat = Flat(self.model)
         self.planned = Planned(self.model)
@@ -66,17 +67,14 @@ class Loop:
         self.progress, self.epoch = Progress(), Epoch()
         self.before = self.progress  # as it was when the last step was made
         self.best = BestWeights(job.end)
-        self.clocked = (
-            any(isinstance(t, wall_clock) for t in job.end.leaves()) if isinstance(job.end, Trigger) else False
-        )
-        self.kept = -1  # iteration of the newest snapshot
+        self.kept = -1  # iteration of the newest snapshot that the end of the run would repeat
         self.starved = 0.0  # seconds that computing waited for rows
         exchange.bind(member, store, self.flat.weights[: self.flat.trainable], self.flat.segments, job.rule)
         self.flat.move(exchange.weights, exchange.grads)
         self._agree()
         self.run_facts = self._run_facts()
-        if job.resume is not None:
-            self._resume(job.resume)
+        if resume is not None:
+            self._resume(resume)
 
     # -- before the first step -------------------------------------------------------------------------------------
     def _agree(self) -> None:
@@ -118,8 +116,11 @@ class Loop:
         self.model.load_state_dict(snapshot.part("model"))
         self.exchange.load_state(snapshot.part("rule"))
         self.best.arrays = snapshot.part("best")
-        self.progress, self.epoch = snapshot.progress, snapshot.epoch
+        self.progress, self.epoch = snapshot.progress, replace(snapshot.epoch)
         self.before = self.progress
+        if "visits" in snapshot.arrays:
+            first = self.counts[: self.feed.first].sum()
+            self.visits.counts[:] = snapshot.arrays["visits"][first : first + len(self.visits.counts)]
 
     # -- the run ---------------------------------------------------------------------------------------------------
     def run(self) -> Progress:
@@ -128,8 +129,9 @@ class Loop:
             ended = self._go_through_epoch()
             if not ended:
                 break
-        if self.job.snapshot is not None and self.kept != self.progress.iteration:
-            self._snapshot()
+        last = [keep for keep in self.keeps if keep.last]
+        if last and self.kept != self.progress.iteration:
+            self._snapshot(last)
         history = self.progress.history
         if self.epoch.step:  # stopped in the middle of an epoch: a line for what there was of it
             history = (*history, self._line())
@@ -151,8 +153,7 @@ class Loop:
             for batch, rows in ahead:
                 self.starved += ahead.waited - waited
                 waited = ahead.waited
-                loss, weight = self._step(batch, rows)
-                now = time.perf_counter()
+                loss, weight, clock = self._step(batch, rows, began)
                 e = self.epoch
                 e.step, e.loss, e.weight, e.samples = (
                     e.step + 1,
@@ -160,7 +161,7 @@ class Loop:
                     e.weight + weight,
                     e.samples + batch.size,
                 )
-                e.seconds = seconds + now - began
+                e.seconds = seconds + clock
                 ended = e.step == plan.steps
                 self.before = self.progress
                 self.progress = replace(
@@ -169,27 +170,25 @@ class Loop:
                     iteration=self.progress.iteration + 1,
                     epoch_ended=ended,
                     samples=self.progress.samples + batch.size,
-                    seconds=self._agreed(before + now - began),
+                    seconds=before + clock,
                     loss=loss / weight if weight else math.nan,
                 )
                 if ended:
                     self._close_epoch()
                 elif self.validation is not None and job.validate(self.progress):
                     e.figures = self._validate()
-                if job.snapshot is not None and job.snapshot(self.progress):
-                    self._snapshot()
+                due = [keep for keep in self.keeps if keep.due(self.progress)]
+                if due:
+                    self._snapshot(due)
                 if ended:
                     return True
+                now = time.perf_counter()
                 if now - reported >= job.report_every:
                     reported = now
                     self.report(self.progress, {"steps": plan.steps, "step": e.step})
                 if job.end(self.progress):
                     return False
         return True
-
-    def _agreed(self, seconds: float) -> float:
-        """Rank 0's clock where a trigger looks at it, so that all tasks stop at the same step; else the own one."""
-        return float(self.exchange.gather(np.array([seconds]))[0][0]) if self.clocked else seconds
 
     def _close_epoch(self) -> None:
         history = self.progress.history
@@ -214,16 +213,20 @@ class Loop:
             **e.figures,
         }
 
-    def _step(self, batch: Batch, rows: Rows) -> tuple[float, float]:
-        """One update; the summed loss and weight of the global batch."""
+    def _step(self, batch: Batch, rows: Rows, began: float) -> tuple[float, float, float]:
+        """One update; the summed loss and weight of the global batch, and rank 0's seconds since ``began``."""
         self.visits.add(batch)
         header = np.stack(self._gradients(batch, rows), axis=1)
         leaves = {(self.feed.first + i, self.feed.first + i + 1): header[i] for i in range(len(header))}
-        header = np.stack([fold(leaves, np.add, a, b) for a, b in self.member.subtrees])
+        sums = [fold(leaves, np.add, a, b) for a, b in self.member.subtrees]
+        header = np.zeros((len(sums), 3))
+        header[:, :CLOCK] = sums
+        if self.member.rank == 0:  # so all tasks have one clock, and triggers that look at it fire alike
+            header[0, CLOCK] = time.perf_counter() - began
         total = self.exchange.step(self.exchange.grads, header, self.progress.iteration + 1, self.progress)
         if not math.isfinite(total[0]):
             self._explain_loss()
-        return float(total[0]), float(total[1])
+        return float(total[0]), float(total[1]), float(total[CLOCK])
 
     def _gradients(self, batch: Batch, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
         """Fills the gradient vectors; summed loss and weight per leaf."""
@@ -253,14 +256,18 @@ class Loop:
         assert self.validation is not None
         return evaluate(self.model, self.validation, self.job.metrics, self.exchange, self.member.shards)
 
-    def _snapshot(self) -> None:
-        """All tasks take part: the rule's state lies with the owners."""
-        self.kept = self.progress.iteration
+    def _snapshot(self, keeps: Sequence[Keep]) -> None:
+        """All tasks take part: the rule's state lies with the owners, the counts of visits with the rows."""
+        if any(keep.last for keep in keeps):
+            self.kept = self.progress.iteration
         arrays = {f"rule/{slot}": vector for slot, vector in self.exchange.state().items()}
-        if self.member.rank == 0 and self.keep is not None:
+        arrays["visits"] = np.concatenate(self.exchange.gather(self.visits.counts.astype(np.uint8)))
+        saves = [keep.save for keep in keeps if keep.save is not None]
+        if saves:
             arrays.update((f"model/{name}", array) for name, array in self.model.state_dict().items())
             arrays.update((f"best/{name}", array) for name, array in self.best.arrays.items())
-            self.keep(Snapshot(self.progress, replace(self.epoch), self.run_facts, arrays))
+        for save in saves:
+            save(Snapshot(self.progress, replace(self.epoch), self.run_facts, arrays))
 
     def _explain_loss(self) -> None:
         bad = [s.name for s in self.flat.segments if not np.isfinite(self.flat.weights[s.start : s.stop]).all()]

@@ -12,7 +12,7 @@ from sparkdl.errors import UnsupportedError
 from sparkdl.nn.losses.loss import Loss
 from sparkdl.nn.module import Module
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
-from sparkdl.optim.checkpoint.files import LocalFiles
+from sparkdl.optim.checkpoint.files import Files, LocalFiles
 from sparkdl.optim.history import History
 from sparkdl.optim.job import Job
 from sparkdl.optim.progress import Progress
@@ -38,10 +38,16 @@ class Trainer:
     progress     whether to show a progress bar
     checkpoint   folder in which to keep checkpoints: everything that a later ``fit(..., resume=folder)`` needs to go
                  on as if training had never stopped. Training on a DataFrame, task 0 writes them: the folder must then
-                 be one that the executors and the driver share
+                 be one that the executors and the driver share. A URI ("hdfs://...", "s3a://...", "file:///...") is
+                 reached through Spark's own file systems
     checkpoint_every   trigger: when to write one (default: after every epoch; always at the end)
     keep         how many of the newest checkpoints stay
     monitor      validation figure by which the best checkpoint is kept as well; ``monitor_mode`` is "max" or "min"
+    snapshot_every   on Spark: after how many seconds (or when, a trigger) the executors keep a snapshot in memory, from
+                 which training goes on when an executor, a Python worker or a peer is lost; None keeps none
+    restarts     how often in a row training may be restarted without getting to another snapshot
+    timeout      on Spark: seconds that a task waits for another one before that counts as lost (ten minutes in the
+                 first steps, in which kernels are compiled)
     """
 
     def __init__(
@@ -66,6 +72,9 @@ class Trainer:
         keep: int = 3,
         monitor: str | None = None,
         monitor_mode: str = "max",
+        snapshot_every: float | Callable[[Progress], bool] | None = 10.0,
+        restarts: int = 3,
+        timeout: float = 120.0,
     ) -> None:
         from sparkdl.optim import triggers
 
@@ -83,6 +92,12 @@ class Trainer:
             raise ValueError("Trainer: give max_epochs or end, not both; end=optim.max_epoch(5) | ... combines them.")
         if tasks is not None and tasks > shards:
             raise ValueError(f"Trainer: {tasks} tasks need at least as many virtual shards; give shards={tasks}.")
+        if not timeout > 0:
+            raise ValueError(f"Trainer: timeout must be > 0 seconds, got {timeout!r}.")
+        if not (snapshot_every is None or callable(snapshot_every) or snapshot_every > 0):
+            raise ValueError(f"Trainer: snapshot_every must be seconds > 0, a trigger or None, got {snapshot_every!r}.")
+        if not restarts >= 0:
+            raise ValueError(f"Trainer: restarts must be >= 0, got {restarts!r}.")
         if optimizer.closure:
             raise UnsupportedError(f"{optimizer!r} evaluates the loss itself and trains here only: see optim.minimize.")
         self.model, self.loss, self.optimizer = model, loss, optimizer
@@ -92,6 +107,7 @@ class Trainer:
         self.clip, self.codec, self.tasks, self.progress = clip, codec, tasks, progress
         self.checkpoint, self.checkpoint_every = checkpoint, checkpoint_every or triggers.every_epoch()
         self.keep, self.monitor, self.monitor_mode = keep, monitor, monitor_mode
+        self.snapshot_every, self.restarts, self.timeout = snapshot_every, restarts, timeout
         self.history = History([])
         self._columns: dict[str, Any] = {}
         self._transform: Callable[..., Any] | None = None
@@ -129,19 +145,23 @@ class Trainer:
         self._transform = transform
         job = self.job(metrics)
         self._check_names(job, validation is not None)
-        job.resume = None if resume is None else self.checkpoints(resume).newest()
-        if is_dataframe(data):
-            from sparkdl.optim.cluster.fit import fit_frame
-
-            columns = {"features": features, "label": label, "weight": weight, "order_by": order_by}
-            self._columns = columns
-            kept = None if self.checkpoint is None else self.checkpoints(self.checkpoint)
-            self.history = fit_frame(job, data, columns, validation, self.tasks, self.progress, kept, on_epoch)
-        else:
+        here = not is_dataframe(data)
+        written = None if self.checkpoint is None else self.checkpoints(self.checkpoint, here)
+        found = None if resume is None else self.checkpoints(resume, here)
+        if here:
             from sparkdl.optim.local import fit_arrays
 
-            keep = None if self.checkpoint is None else self.checkpoints(self.checkpoint).save
-            self.history = fit_arrays(job, data, validation, order_by, self.progress, keep, on_epoch)
+            begin = None if found is None else found.newest()
+            self.history = fit_arrays(job, data, validation, order_by, self.progress, written, begin, on_epoch)
+        else:
+            from sparkdl.optim.cluster.fit import fit_frame
+
+            self._columns = {"features": features, "label": label, "weight": weight, "order_by": order_by}
+            read_here = found is not None and isinstance(found.files, LocalFiles)
+            self.history = fit_frame(
+                job, data, self._columns, validation, self.tasks, self.progress, written,
+                found.newest() if found is not None and read_here else found, self.restarts, on_epoch,
+            )  # fmt: skip
         return self.history
 
     def evaluate(
@@ -173,11 +193,15 @@ class Trainer:
                     "Give validation= data and the metric in metrics=."
                 )
 
-    def checkpoints(self, where: str | os.PathLike[str]) -> Checkpoints:
-        """The checkpoints in a folder, as this trainer keeps them."""
-        if "://" in os.fspath(where):
-            raise UnsupportedError(f"checkpoints lie in a folder of a mounted file system, not at {where!r}, for now.")
-        return Checkpoints(LocalFiles(os.fspath(where)), self.keep, self.monitor, self.monitor_mode)
+    def checkpoints(self, where: str | os.PathLike[str], here: bool = True) -> Checkpoints:
+        """The checkpoints in a folder, as this trainer keeps them; for this process, or for tasks of Spark."""
+        from sparkdl.optim.checkpoint.hadoop import HadoopFiles, from_driver
+
+        folder = os.fspath(where)
+        files: Files = LocalFiles(folder)
+        if ":/" in folder:
+            files = from_driver(folder) if here else HadoopFiles(folder)
+        return Checkpoints(files, self.keep, self.monitor, self.monitor_mode)
 
     def job(self, metrics: Sequence[Any]) -> Job:
         """This trainer's settings as the loop takes them."""
@@ -197,7 +221,9 @@ class Trainer:
             clip=self.clip,
             codec=self.codec,
             transform=self._transform,
-            snapshot=None if self.checkpoint is None else self.checkpoint_every,
+            checkpoint=None if self.checkpoint is None else self.checkpoint_every,
+            snapshot=self.snapshot_every,
+            timeout=float(self.timeout),
         )
 
 

@@ -25,6 +25,11 @@ class Verb(IntEnum):
     STATS = 6
     DROP = 7
     LEAVE = 8
+    KEEP = 9
+    FETCH = 10
+    FORGET = 11
+    FILES = 12
+    LIVES = 13
 
 
 class Refusal(BlockError):
@@ -50,8 +55,8 @@ def address() -> str:
         return file.read_text()
     except FileNotFoundError:
         raise ClusterError(
-            f"this executor has no door to its block manager: {file} is missing. Open doors with "
-            "sparkdl.blockmanager.bridge.open_door(spark) before the stage starts; later executors have none."
+            f"this executor has no door to its block manager: {file} is missing. Doors are opened before a stage "
+            "starts, by sparkdl.blockmanager.bridge.open_door(spark); this executor came later."
         ) from None
 
 

@@ -7,6 +7,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sparkdl.blockmanager.bridge.background import Background
 from sparkdl.blockmanager.bridge.build import BuildError, jar
 from sparkdl.errors import ClusterError
 
@@ -27,35 +28,63 @@ class Door(NamedTuple):
     address: str
 
 
-def open_door(spark: SparkSession, timeout: float = 60.0) -> list[Door]:
+class Slots(NamedTuple):
+    """Tasks that the executors that are there now can run at once, and how many more they could take at this moment.
+
+    ``dynamic``: whether dynamic allocation is on, so that executors come and go and barrier stages are refused.
+    """
+
+    total: int
+    free: int
+    dynamic: bool
+
+
+def open_door(
+    spark: SparkSession, timeout: float = 60.0, everyone: bool = True, pause: float = 0.0, tasks: int = 8
+) -> list[Door]:
     """Loads the door into the session and starts it in every executor that is there now; again costs little.
 
-    Raises ClusterError if an executor does not answer within ``timeout`` seconds.
+    An executor that does not answer within ``timeout`` seconds is a ClusterError; unless ``everyone`` is False: then it
+    is left out. (The tasks that were sent to it stay there, so its slots do not count as free any more.) Each of
+    ``tasks`` (more, if they miss an executor) pauses for ``pause`` seconds: dynamic allocation starts executors for
+    tasks that wait.
     """
     _register(spark)
     deadline = time.monotonic() + timeout
     doors: dict[str, Door] = {}
-    tasks = 8
     while True:
         wanted = set(_ask(spark, "executors").split("\n"))
         wanted = wanted - {"driver"} or wanted  # in local mode the driver is the executor
         if wanted and wanted <= doors.keys():
             return [doors[name] for name in sorted(wanted, key=lambda name: (len(name), name))]
         if time.monotonic() > deadline:
+            if not everyone:
+                return list(doors.values())
             raise ClusterError(
                 f"executors {', '.join(sorted(wanted - doors.keys()))} did not open their door within {timeout:.0f} s. "
                 "Does another job hold all their slots? Their logs (stderr) say whether the class could not be loaded."
             )
-        rows = spark.range(0, tasks, 1, tasks).selectExpr(f"{FUNCTION}(concat('open ', id)) as door").collect()
-        for row in rows:
+        words = f"concat('open ', id, ' {int(pause * 1000)}')"
+        job = Background(spark, spark.range(0, tasks, 1, tasks).selectExpr(f"{FUNCTION}({words}) as door").collect)
+        if not job.done.wait(max(deadline - time.monotonic(), 0.1)):
+            job.cancel(5.0)
+            continue
+        for row in job.result():
             name, host, port, address = row.door.split("\t")
             doors[name] = Door(name, host, int(port), address)
         tasks = min(4 * tasks, 2048)
 
 
-def count_slots(spark: SparkSession) -> int:
-    """How many tasks the executors that are there now can run at once (what Spark checks a barrier stage against)."""
-    return int(_ask(spark, "slots"))
+def driver_door(spark: SparkSession) -> str:
+    """The socket of a door in the driver's own JVM (of this machine, so in classic sessions only)."""
+    _register(spark)
+    return _ask(spark, "open driver").split("\t")[-1]
+
+
+def count_slots(spark: SparkSession) -> Slots:
+    """The slots of the executors that are there (the total is what Spark checks a barrier stage against)."""
+    total, free, dynamic = _ask(spark, "slots").split()
+    return Slots(int(total), int(free), dynamic == "true")
 
 
 def new_run() -> int:
@@ -76,6 +105,21 @@ def enumerate_blocks(spark: SparkSession) -> list[str]:
 def blocks_of(spark: SparkSession, run: int) -> list[str]:
     """The names of the blocks of one run, wherever they are."""
     return [name for name in enumerate_blocks(spark) if name.startswith(f"broadcast_{run}_")]
+
+
+def kept_blocks(spark: SparkSession, run: int) -> list[str]:
+    """The names of a run's kept blocks (see `KeptBlocks`), one per copy; asks no executor."""
+    return _ask(spark, f"kept {run}").split()
+
+
+def prune_kept(spark: SparkSession, run: int, start: str) -> None:
+    """Removes, everywhere, a run's kept blocks whose names do not begin so."""
+    _ask(spark, f"prune {run} {start}")
+
+
+def copy_kept(spark: SparkSession, run: int, start: str) -> None:
+    """Has the driver's block manager take copies of the kept blocks whose names begin so, and forget its others."""
+    _ask(spark, f"copy {run} {start}")
 
 
 def read_notes(spark: SparkSession, run: int, size: int) -> list[str | None]:

@@ -6,7 +6,7 @@ import logging
 import math
 import re
 
-from sparkdl.errors import FormatError
+from sparkdl.errors import DataError, FormatError
 from sparkdl.optim.checkpoint.files import Files
 from sparkdl.optim.checkpoint.snapshot import Snapshot
 
@@ -14,6 +14,12 @@ log = logging.getLogger(__name__)
 
 NEWEST = re.compile(r"step-(\d{10})\.ckpt")
 BEST = "best.ckpt"
+
+
+def step_of(name: str) -> int:
+    """The step in a checkpoint's name."""
+    match = NEWEST.fullmatch(name)
+    return -1 if match is None else int(match[1])
 
 
 class Checkpoints:
@@ -58,16 +64,36 @@ class Checkpoints:
 
         Raises FormatError when there are files and none is intact.
         """
-        names, damaged = self._newest_first(), []
-        for name in names:
+        found, damaged = self.look()
+        for text in damaged:
+            log.warning("checkpoint passed over: %s", text)
+        if damaged and found is None:
+            raise FormatError(f"no checkpoint in {self.files.where} is intact: {'; '.join(damaged)}")
+        return found
+
+    def look(self, beyond: int = -1, training: int | None = None) -> tuple[Snapshot | None, list[str]]:
+        """The newest intact snapshot of a step ``> beyond`` (of one training, if asked); what is wrong with others."""
+        damaged: list[str] = []
+        for name in self._newest_first():
+            if step_of(name) <= beyond:
+                break
             try:
-                return Snapshot.unpack(self.files.read(name), f"{self.files.where}/{name}")
+                found = Snapshot.unpack(self.files.read(name), f"{self.files.where}/{name}")
             except (FormatError, OSError) as error:
                 damaged.append(str(error))
-                log.warning("checkpoint passed over: %s", error)
-        if damaged:
-            raise FormatError(f"no checkpoint in {self.files.where} is intact: {'; '.join(damaged)}")
-        return None
+                continue
+            if training is None or found.training == training:
+                return found, damaged
+        return None, damaged
+
+    def check_unused(self) -> None:
+        """DataError if there are checkpoints: another run's, which would pass for newer ones of a run that begins."""
+        there = self._newest_first()
+        if there:
+            raise DataError(
+                f"{self.files.where} has checkpoints of another run, up to {there[0]}. Give checkpoint= another folder, "
+                "remove them, or go on from them with resume=."
+            )
 
     def best(self) -> Snapshot:
         """The snapshot of the best figure."""

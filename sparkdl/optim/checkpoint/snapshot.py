@@ -37,12 +37,16 @@ class Epoch:
 
 @dataclass
 class Snapshot:
-    """``arrays``: "model/..." weights and buffers, "rule/..." state, "codec/..." residuals; ``run``: what must be the same."""
+    """``arrays``: "model/..." weights and buffers, "rule/..." state, "best/..." the best so far, "visits".
+
+    ``run``: what must be the same; ``training``: a number for the call of ``fit`` that took it.
+    """
 
     progress: Progress
     epoch: Epoch
     run: dict[str, Any]
     arrays: dict[str, np.ndarray]
+    training: int = 0
 
     def part(self, name: str) -> dict[str, np.ndarray]:
         """The arrays under ``name/``, without that prefix."""
@@ -56,6 +60,7 @@ class Snapshot:
                 "progress": {**asdict(self.progress), "history": [dict(line) for line in self.progress.history]},
                 "epoch": asdict(self.epoch),
                 "run": self.run,
+                "training": self.training,
             }
         ).encode()
         arrays = io.BytesIO()
@@ -78,4 +83,4 @@ class Snapshot:
         with np.load(io.BytesIO(body[16 + length :]), allow_pickle=False) as arrays:
             loaded = {key: arrays[key] for key in arrays.files}
         progress = Progress(**{**head["progress"], "history": tuple(head["progress"]["history"])})
-        return cls(progress, Epoch(**head["epoch"]), head["run"], loaded)
+        return cls(progress, Epoch(**head["epoch"]), head["run"], loaded, head.get("training", 0))

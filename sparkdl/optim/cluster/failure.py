@@ -1,4 +1,4 @@
-"""A task's exception on its way to the driver: as text, never as pickled code."""
+"""A task's exception on its way to the driver: as text, never as pickled code. And whether to try again."""
 
 from __future__ import annotations
 
@@ -13,28 +13,50 @@ import sparkdl.errors
 from sparkdl.errors import ClusterError
 
 MARK = "sparkdl-failure:"
+LONGEST = 8000  # characters of a traceback: a note holds 16 KiB
+FAULTS = ("BlockError", "ClusterError", "Refusal")  # of what a task raises when another one, or its executor, has gone
+SIGNS = (
+    "ExecutorLostFailure",
+    "xecutor lost",
+    "Lost executor",
+    "Python worker exited unexpectedly",
+    "Could not recover from a failed barrier",
+    "FetchFailed",
+    "MetadataFetchFailed",
+    "heartbeat timed out",
+    "Remote RPC client disassociated",
+    "Connection reset",
+    "java.io.EOFException",
+    "decommission",
+)
+"""What Spark says when it was not the code of a task that failed."""
 
 
 class TaskFailure(Exception):
     """Carries a description of the real exception through Spark's error text."""
 
 
+class Lost(Exception):
+    """The stage ended by a fault that is none of the user's; the cause says which."""
+
+
 def describe(error: BaseException, rank: int) -> TaskFailure:
     """What a task raises in place of ``error``."""
+    trace = "".join(traceback.format_exception(error))
     text = {
         "type": type(error).__name__,
-        "message": str(error),
+        "message": str(error)[:LONGEST],
         "notes": list(getattr(error, "__notes__", ())),
         "rank": rank,
-        "traceback": "".join(traceback.format_exception(error)),
+        "traceback": trace if len(trace) <= LONGEST else f"...{trace[-LONGEST:]}",
     }
     return TaskFailure(
         f"{text['type']}: {error}\n{MARK}{base64.b64encode(zlib.compress(json.dumps(text).encode())).decode()}:end"
     )
 
 
-def find(error: BaseException) -> dict[str, Any] | None:
-    """The description inside the error that Spark reports for a failed job, if a task of ours failed."""
+def find(error: object) -> dict[str, Any] | None:
+    """The description inside the error that Spark reports for a failed job, or inside a note."""
     text = str(error)
     at = text.find(MARK)
     if at < 0:
@@ -44,6 +66,13 @@ def find(error: BaseException) -> dict[str, Any] | None:
         return json.loads(zlib.decompress(base64.b64decode(body)))
     except (ValueError, zlib.error):  # Spark cut the text short
         return None
+
+
+def is_fault(error: BaseException, found: dict[str, Any] | None) -> bool:
+    """Whether training may go on from a snapshot: an executor, a worker or a peer was lost. Other errors come again."""
+    if found is not None:
+        return found["type"] in FAULTS
+    return isinstance(error, ClusterError) or any(sign in str(error) for sign in SIGNS)
 
 
 def restore(found: dict[str, Any]) -> BaseException:

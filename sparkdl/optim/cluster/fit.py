@@ -1,30 +1,31 @@
-"""Training on a Spark DataFrame: one stage whose tasks run the loop together."""
+"""Training on a Spark DataFrame: a stage whose tasks run the loop together, again after a fault."""
 
 from __future__ import annotations
 
 import json
-import math
-import threading
-import time
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sparkdl.blockmanager.bridge.session import blocks_of, drop_everywhere, new_run, open_door, read_notes
+from sparkdl.blockmanager.bridge.session import new_run
 from sparkdl.data.frame import prepare
-from sparkdl.errors import ClusterError, DataError
+from sparkdl.errors import DataError
 from sparkdl.optim.bar import Bar
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
-from sparkdl.optim.cluster import failure
-from sparkdl.optim.cluster.slots import choose_tasks, free_slots
-from sparkdl.optim.cluster.task import SCHEMA, EvaluateTask, TrainTask, array_of
+from sparkdl.optim.checkpoint.snapshot import Snapshot
+from sparkdl.optim.cluster.failure import Lost
+from sparkdl.optim.cluster.recovery import Recovery
+from sparkdl.optim.cluster.slots import choose_tasks, first_slots, slots_after_fault
+from sparkdl.optim.cluster.stage import drop_after_failure, run_stage
+from sparkdl.optim.cluster.start import Start
+from sparkdl.optim.cluster.task import EvaluateTask, TrainTask, array_of
+from sparkdl.optim.cluster.watcher import Watcher
 from sparkdl.optim.evaluate import figures, unpack
 from sparkdl.optim.history import History
 from sparkdl.optim.job import Job
 from sparkdl.optim.progress import Progress
 
-POLL = 0.5  # seconds between two looks at the tasks' notes
-ENDING = 15.0  # seconds that a cancelled job may take to end
-QUIET = 2.5  # seconds without a new block after which no task of a failed stage is alive
+log = logging.getLogger(__name__)
 
 
 def fit_frame(
@@ -35,57 +36,95 @@ def fit_frame(
     tasks: int | None,
     show: bool,
     checkpoints: Checkpoints | None = None,
+    resume: Snapshot | Checkpoints | None = None,
+    restarts: int = 3,
     on_epoch: Callable[..., None] | None = None,
 ) -> History:
-    """Trains ``job.model``: afterwards it holds the weights that the tasks agreed on. Task 0 writes ``checkpoints``."""
+    """Trains ``job.model``: afterwards it holds the weights that the tasks agreed on. Task 0 writes ``checkpoints``.
+
+    ``resume`` is a snapshot to go on from, or a folder in which task 0 finds the newest. An attempt that ends by a
+    fault is followed by another one; ``restarts`` of them in a row may be without progress.
+    """
     spark = df.sparkSession
-    open_door(spark)
     if not job.shuffle and tasks is None:
         tasks = min(partitions(df), job.shards)
-    count = choose_tasks(spark, tasks, job.shards, free_slots(spark))
-    frame, plan = prepare(
-        df,
-        columns["features"],
-        columns["label"],
-        columns["weight"],
-        tasks=count,
-        shards=job.shards,
-        order_by=columns["order_by"],
-        shuffle=job.shuffle,
-        dtype=job.model.dtype,
-        transformed=job.transform is not None,
-        validation=validation,
-    )
-    run = new_run()
-    task = TrainTask(job, plan, count, run, checkpoints)
-    with Bar(show, on_epoch=on_epoch) as bar:
-        watcher = Watcher(spark, run, bar)
-        rows = run_stage(spark, frame, task, run, count, watcher)
-        if not rows:  # Spark runs no task over a DataFrame that it knows to be empty
-            raise DataError("there are no rows to train on.")
-        history = next(json.loads(row.data) for row in rows if row.kind == "history")
-        watcher.show_epochs(Progress(), history)
+    slots = first_slots(spark, tasks)
+    wanted = count = choose_tasks(tasks, job.shards, slots.total)
+    start = Start(new_run(), snapshot=resume) if isinstance(resume, Snapshot) else Start(new_run(), files=resume)
+    recovery = Recovery(spark, start, restarts, checkpoints)
+    try:
+        with Bar(show, on_epoch=on_epoch) as bar:
+            while True:
+                frame, plan = prepare(
+                    df,
+                    columns["features"],
+                    columns["label"],
+                    columns["weight"],
+                    tasks=count,
+                    shards=job.shards,
+                    order_by=columns["order_by"],
+                    shuffle=job.shuffle,
+                    dtype=job.model.dtype,
+                    transformed=job.transform is not None,
+                    validation=validation,
+                )
+                task = TrainTask(job, plan, count, recovery.new_run(), recovery.start, checkpoints)
+                try:
+                    rows = attempt(recovery, frame, task, barrier=not slots.dynamic, bar=bar)
+                    break
+                except Lost as lost:
+                    recovery.after(lost, count)
+                    slots = slots_after_fault(spark, wanted, least=1 if job.shuffle else wanted)
+                    count = min(wanted, slots.free)
+    except BaseException:
+        for run in recovery.runs:
+            drop_after_failure(spark, run)
+        raise
+    finally:
+        recovery.drop()
     job.model.load_state_dict({row.name: array_of(row.data) for row in rows if row.kind == "state"})
+    history = next(json.loads(row.data) for row in rows if row.kind == "history")
     reports = {row.rank: json.loads(row.data) for row in rows if row.kind == "report"}
-    return History(history, costs=[reports[rank] for rank in sorted(reports)], visits=_visits(reports))
+    for text in reports[0]["damaged"]:
+        log.warning("checkpoint passed over: %s", text)
+    costs = [reports[rank] for rank in sorted(reports)]
+    return History(history, costs=costs, visits=_visits(costs), restarts=recovery.restarts)
 
 
-def _visits(reports: dict[int, dict[str, Any]]) -> dict[str, int]:
+def attempt(recovery: Recovery, frame: Any, task: TrainTask, barrier: bool, bar: Bar) -> list[Any]:
+    """One stage, watched; a restarted one tells when it has done its first step."""
+
+    def stepped() -> None:
+        recovery.stepped(watcher.first or 0, task.tasks)
+
+    def watch() -> None:
+        watcher.look()
+        recovery.spread()
+
+    watcher = Watcher(recovery.spark, task.run_id, bar, task.tasks if barrier else 0, stepped)
+    rows = run_stage(recovery.spark, frame, task, barrier, watch)
+    if not rows:  # Spark runs no task over a DataFrame that it knows to be empty
+        raise DataError("there are no rows to train on.")
+    stepped()
+    watcher.show_epochs(Progress(), next(json.loads(row.data) for row in rows if row.kind == "history"))
+    return rows
+
+
+def _visits(reports: Sequence[dict[str, Any]]) -> dict[str, int]:
     """How often rows were used in the last epoch, over all tasks."""
-    each = [report["visits"] for report in reports.values()]
+    each = [report["visits"] for report in reports]
     return {name: sum(visits[name] for visits in each) for name in each[0]}
 
 
 def evaluate_frame(job: Job, df: Any, columns: dict[str, Any], tasks: int | None) -> dict[str, Any]:
     """The metrics over a DataFrame, to the last bit those of arrays with the same rows."""
     spark = df.sparkSession
-    open_door(spark)
-    count = choose_tasks(spark, tasks, job.shards, free_slots(spark))
+    count = choose_tasks(tasks, job.shards, first_slots(spark, tasks).total)
     frame, plan = prepare(
         df, columns["features"], columns["label"], columns["weight"],
         tasks=count, shards=job.shards, dtype=job.model.dtype, transformed=job.transform is not None,
     )  # fmt: skip
-    rows = run_stage(spark, frame, EvaluateTask(job, plan, count), None, count, None)
+    rows = run_stage(spark, frame, EvaluateTask(job, plan, count), barrier=False)
     states: dict[Any, Any] = {}
     for row in rows:
         states.update(unpack(bytes(row.data)))
@@ -99,98 +138,3 @@ def partitions(df: Any) -> int:
     if hasattr(df, "_jdf"):
         return df.rdd.getNumPartitions()
     return 1 + (df.select(F.max(F.spark_partition_id())).first()[0] or 0)
-
-
-def run_stage(spark: Any, frame: Any, task: Any, run: int | None, count: int, watcher: Watcher | None) -> list[Any]:
-    """The rows that the stage's tasks give back. Its job is cancelled and its blocks are gone, however it ends."""
-    stage = Stage(spark, frame, task, barrier=run is not None and count > 1)
-    try:
-        while not stage.done.wait(POLL):
-            if watcher is not None:
-                watcher.look()
-        return stage.result()
-    except BaseException as error:
-        stage.cancel()
-        if run is not None:
-            drop_after_failure(spark, run)
-        if not isinstance(error, Exception):  # interrupted
-            raise
-        found = failure.find(error)
-        if found is not None:
-            raise failure.restore(found) from None
-        if "SPARK-24819" in str(error) or "more slots than" in str(error):
-            raise ClusterError(
-                f"training needs {count} slots at once and they are not there; give tasks= fewer, or wait for other jobs."
-            ) from error
-        raise
-    finally:
-        if run is not None:
-            drop_everywhere(spark, run)
-
-
-def drop_after_failure(spark: Any, run: int) -> None:
-    """Drops a run's blocks until no more come: tasks that Spark ends may put some for up to two seconds."""
-    deadline = quiet_since = time.monotonic()
-    while time.monotonic() < deadline + ENDING and time.monotonic() < quiet_since + QUIET:
-        if blocks_of(spark, run):
-            drop_everywhere(spark, run)
-            quiet_since = time.monotonic()
-        time.sleep(0.2)
-
-
-class Stage:
-    """A job in a thread of its own, so that the main thread can look at its progress and be interrupted."""
-
-    def __init__(self, spark: Any, frame: Any, task: Any, barrier: bool) -> None:
-        self.spark, self.tag = spark, f"sparkdl-{new_run()}"
-        self.done = threading.Event()
-        self._rows: list[Any] | None = None
-        self._error: BaseException | None = None
-        self._work = lambda: frame.mapInArrow(task, SCHEMA, barrier=barrier).collect()
-        threading.Thread(target=self._run, name="sparkdl-stage", daemon=True).start()
-
-    def _run(self) -> None:
-        try:
-            self.spark.addTag(self.tag)  # tags belong to the thread that starts the job
-            self._rows = self._work()
-        except BaseException as error:
-            self._error = error
-        finally:
-            self.done.set()
-
-    def result(self) -> list[Any]:
-        """The job's rows, or the error with which it ended."""
-        if self._error is not None:
-            raise self._error
-        assert self._rows is not None
-        return self._rows
-
-    def cancel(self) -> None:
-        """Ends the job if it still runs."""
-        if not self.done.is_set():
-            self.spark.interruptTag(self.tag)
-            self.done.wait(ENDING)
-
-
-class Watcher:
-    """Shows the progress of rank 0 while the stage runs; looking costs no task."""
-
-    def __init__(self, spark: Any, run: int, bar: Bar) -> None:
-        self.spark, self.run, self.bar = spark, run, bar
-        self._iteration = 0  # of the last line shown
-
-    def look(self) -> None:
-        note = read_notes(self.spark, self.run, 1)[0]
-        if note:
-            told, shown, history = json.loads(note)
-            progress = Progress(**{**told, "loss": math.nan if told["loss"] is None else told["loss"]})
-            self.show_epochs(progress, history)
-            if "steps" in shown:
-                self.bar.update(progress, shown)
-
-    def show_epochs(self, progress: Progress, history: list[dict[str, Any]]) -> None:
-        """A line for every epoch that has none yet."""
-        for line in history:
-            if line["iteration"] > self._iteration:
-                self._iteration = line["iteration"]
-                self.bar.update(progress, line)

@@ -6,15 +6,19 @@ import io
 import json
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sparkdl.data.taskrows import FramePlan
+from sparkdl.errors import BlockError, ClusterError
 from sparkdl.optim.check import check_feed
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
+from sparkdl.optim.checkpoint.keep import Keep, by_the_clock
 from sparkdl.optim.cluster.failure import describe
+from sparkdl.optim.cluster.start import Start
 from sparkdl.optim.evaluate import pack, shard_by_shard
 from sparkdl.optim.exchange.allreduce import AllReduce
 from sparkdl.optim.exchange.member import Member
@@ -22,6 +26,10 @@ from sparkdl.optim.job import Job
 from sparkdl.optim.loop import Loop
 from sparkdl.optim.progress import Progress
 
+if TYPE_CHECKING:
+    from sparkdl.blockmanager.spark import SparkStore
+
+COPIES = 2  # executors that keep each snapshot
 LINES = 20  # finished epochs that a note tells of
 SCHEMA = "rank int, kind string, name string, data binary"
 
@@ -36,6 +44,8 @@ class Task:
         assert context is not None, "runs inside a Spark task"
         rank = context.partitionId()
         try:
+            if context.attemptNumber():
+                self.again(rank)
             rows = self.run(batches, rank)
         except Exception as error:
             raise describe(error, rank) from None
@@ -46,6 +56,9 @@ class Task:
         """``(kind, name, data)`` rows for the driver."""
         raise NotImplementedError
 
+    def again(self, rank: int) -> None:
+        """Called before ``run`` when Spark starts this task a second time."""
+
 
 @dataclass
 class TrainTask(Task):
@@ -55,38 +68,77 @@ class TrainTask(Task):
     plan: FramePlan
     tasks: int
     run_id: int
+    start: Start
     checkpoints: Checkpoints | None = None
+
+    def again(self, rank: int) -> None:
+        """Spark starts a task twice where stages are plain ones: for speculation, or because the first one ended.
+
+        While the first one lives the copy has nothing to do, and Spark ends it. Afterwards it fails: a run whose
+        members have changed begins anew, from a snapshot, and that is the driver's decision.
+        """
+        from sparkdl.blockmanager.spark import outlive
+
+        outlive(self.run_id, rank)
+        raise ClusterError(f"task {rank} of this attempt has ended; only the driver starts another attempt.")
 
     def run(self, batches: Iterable[Any], rank: int) -> list[tuple[str, str, bytes]]:
         from sparkdl.blockmanager.spark import connect
 
+        with connect(self.run_id, rank, self.tasks) as store:
+            try:
+                return self.train(batches, rank, store)
+            except Exception as error:
+                with suppress(BlockError):  # Spark may tell of another task's end first; the executor may have gone
+                    store.note(str(describe(error, rank)).splitlines()[-1])
+                raise
+
+    def train(self, batches: Iterable[Any], rank: int, store: SparkStore) -> list[tuple[str, str, bytes]]:
+        """As a member that has met the others."""
         feed, validation = self.plan.decode(batches, task=rank, tasks=self.tasks, transform=self.job.transform)
         for each in (feed, validation):
             if each is not None:
                 check_feed(self.job.model, self.job.loss, each)
-        with connect(self.run_id, rank, self.tasks) as store:
-            member = Member(rank, self.tasks, self.job.shards, store.teams)
+        job, member = self.job, Member(rank, self.tasks, self.job.shards, store.teams)
 
-            def report(progress: Progress, figures: dict[str, Any]) -> None:
-                if rank == 0:
-                    store.note(json.dumps([_plain(progress), figures, progress.history[-LINES:]], default=_listed))
-
-            keep = None if self.checkpoints is None or rank else self.checkpoints.save
-            exchange = AllReduce(self.job.codec, clip=self.job.clip)
-            loop = Loop(self.job, feed, exchange, member, store, validation, report, keep)
-            progress = loop.run()
-            facts = {
-                "costs": asdict(loop.exchange.costs),
-                "visits": loop.visits.report(),
-                "store": store.stats()._asdict(),
-                "spilled": feed.spilled,
-                "starved": loop.starved,
-            }
-            rows = [("report", "", json.dumps(facts).encode())]
+        def report(progress: Progress, figures: dict[str, Any]) -> None:
             if rank == 0:
-                rows.append(("history", "", json.dumps(list(progress.history), default=_listed).encode()))
-                rows += [("state", name, _bytes(array)) for name, array in self.job.model.state_dict().items()]
-            return rows
+                store.note(json.dumps([_plain(progress), figures, progress.history[-LINES:]], default=_listed))
+
+        begin, damaged = self.start.find(store, rank, self.tasks)
+        if self.checkpoints is not None and rank == 0 and begin is None and not self.start.again:
+            self.checkpoints.check_unused()
+        report(Progress() if begin is None else begin.progress, {})
+        exchange = AllReduce(job.codec, clip=job.clip, timeout=job.timeout)
+        loop = Loop(job, feed, exchange, member, store, validation, report, self._keeps(store, member), begin)
+        progress = loop.run()
+        facts = {
+            "costs": asdict(loop.exchange.costs),
+            "visits": loop.visits.report(),
+            "store": store.stats()._asdict(),
+            "spilled": feed.spilled,
+            "starved": loop.starved,
+            "damaged": damaged,
+        }
+        rows = [("report", "", json.dumps(facts).encode())]
+        if rank == 0:
+            rows.append(("history", "", json.dumps(list(progress.history), default=_listed).encode()))
+            rows += [("state", name, _bytes(array)) for name, array in job.model.state_dict().items()]
+        return rows
+
+    def _keeps(self, store: SparkStore, member: Member) -> list[Keep]:
+        """Task 0 writes checkpoints; the first tasks of ``COPIES`` executors keep what a restart needs."""
+        job, training, keeps = self.job, self.start.training, []
+        if self.checkpoints is not None and job.checkpoint is not None:
+            files = self.checkpoints
+            save = None if member.rank else lambda snapshot: files.save(replace(snapshot, training=training))
+            keeps.append(Keep(job.checkpoint, save, last=True))
+        if job.snapshot is not None:
+            blocks = store.kept(training)
+            holds = member.place == 0 and member.team < COPIES
+            due = job.snapshot if callable(job.snapshot) else by_the_clock(job.snapshot)
+            keeps.append(Keep(due, (lambda s: blocks.save(s.progress.iteration, s.pack())) if holds else None))
+        return keeps
 
 
 @dataclass
@@ -96,6 +148,7 @@ class EvaluateTask(Task):
     job: Job
     plan: FramePlan
     tasks: int
+    run_id: int | None = None
 
     def run(self, batches: Iterable[Any], rank: int) -> list[tuple[str, str, bytes]]:
         feed, _ = self.plan.decode(batches, task=rank, tasks=self.tasks, transform=self.job.transform)

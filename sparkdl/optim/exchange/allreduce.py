@@ -12,13 +12,13 @@ from sparkdl import tree
 from sparkdl.blockmanager import codecs
 from sparkdl.blockmanager.arena import Arena, Layout
 from sparkdl.blockmanager.codecs.base import Codec
-from sparkdl.blockmanager.store import Block, BlockStore
+from sparkdl.blockmanager.store import TIMEOUT, Block, BlockStore
 from sparkdl.optim.clip import Clip, as_clips
 from sparkdl.optim.exchange.base import LOSS, WEIGHT, Costs, Exchange
 from sparkdl.optim.exchange.gather import Gather
 from sparkdl.optim.exchange.member import Member
 from sparkdl.optim.exchange.owner import Owner
-from sparkdl.optim.exchange.slices import Gradients, Message, Weights, add_into
+from sparkdl.optim.exchange.slices import COLUMNS, Gradients, Message, Weights, add_into
 
 if TYPE_CHECKING:
     from sparkdl.optim.progress import Progress
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sparkdl.optim.segments import FlatSegment
 
 ROOM = 256 << 10  # bytes per task that one round of a gather takes
+FIRST_STEPS = 2  # in which kernels are compiled
 
 
 class AllReduce(Exchange):
@@ -41,14 +42,20 @@ class AllReduce(Exchange):
     bits for any number of tasks and teams. ``codec`` writes gradients that leave the executor, ``weight_codec`` the
     weights; with a lossy one for weights the owner keeps exact ones for itself. Within an executor nothing is encoded.
 
+    ``timeout``: seconds that a task waits for another one; in the first steps, which compile kernels, it is TIMEOUT.
+
     Source: Thakur, Rabenseifner, Gropp (2005), section 4.5 (Rabenseifner's algorithm, with the update in its middle).
     """
 
     def __init__(
-        self, codec: str | Codec = "none", weight_codec: str | Codec = "none", clip: Clip | Sequence[Clip] | None = None
+        self,
+        codec: str | Codec = "none",
+        weight_codec: str | Codec = "none",
+        clip: Clip | Sequence[Clip] | None = None,
+        timeout: float = TIMEOUT,
     ) -> None:
         self.codec, self.weight_codec = codecs.make(codec), codecs.make(weight_codec)
-        self.clip = clip
+        self.clip, self.timeout = clip, timeout
         self.costs = Costs()
 
     def bind(
@@ -69,8 +76,8 @@ class AllReduce(Exchange):
         counters = Arena.counters(layout, len(member.mates))
         vector = layout.add((weights.size,), dtype)
         rows = {rank: layout.add((len(member.subtrees_of(rank)), weights.size), dtype) for rank in member.mates}
-        headers = {rank: layout.add((len(member.subtrees_of(rank)), 2), np.float64) for rank in member.mates}
-        self._gather = Gather(layout, member, ROOM)
+        headers = {rank: layout.add((len(member.subtrees_of(rank)), COLUMNS), np.float64) for rank in member.mates}
+        self._gather = Gather(layout, member, ROOM, self._patience)
         # what only one task uses still has its place in everybody's layout
         for rank in member.mates:
             alike = Member(rank, member.size, member.shards, member.teams)
@@ -102,14 +109,14 @@ class AllReduce(Exchange):
             self.grads[:] = grads
         self._header[:] = header
         self.costs.encode += time.perf_counter() - started
-        self.costs.wait += self._arena.meet()
+        self.costs.wait += self._arena.meet(self._patience())
         total, g = self._reduce(step)
         started = time.perf_counter()
         w = self.weights[self.owner.span] if self._master is None else self._master
         total[LOSS] += total[WEIGHT] * self.owner.update(w, g, float(total[WEIGHT]), step, progress)
         self.costs.update += time.perf_counter() - started
         self._spread(step, w)
-        self.costs.wait += self._arena.meet()
+        self.costs.wait += self._arena.meet(self._patience())
         if self._given.ctypes.data != self.weights.ctypes.data:
             self._given[:] = self.weights
         self.costs.steps += 1
@@ -149,8 +156,12 @@ class AllReduce(Exchange):
         self._old += [block for block, _ in message]
         self._slices.received()
 
+    def _patience(self) -> float:
+        """Seconds to wait for another task."""
+        return self.timeout if self.costs.steps >= FIRST_STEPS else max(TIMEOUT, self.timeout)
+
     def _travel(self, puts: Message, gets: Message, removes: list[Block]) -> None:
-        timing = self.store.exchange(puts, gets, removes)
+        timing = self.store.exchange(puts, gets, removes, self._patience())
         self.costs.wait += timing.wait
         self.costs.move += timing.move
         self.costs.sent += sum(p.nbytes for _, pieces in puts for p in pieces)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sparkdl.optim.rules.base import UpdateRule
     from sparkdl.optim.segments import FlatSegment
 
-LOSS, WEIGHT = 0, 1  # columns of a header
+LOSS, WEIGHT, CLOCK = 0, 1, 2  # columns of a header; the clock is rank 0's, zero elsewhere: its sum is exact
 
 
 @dataclass
@@ -58,10 +58,10 @@ class Exchange(Protocol):
         """Prepares a run from ``weights`` (D,), the same in all tasks; ``segments`` name all parameters in it."""
 
     def step(self, grads: np.ndarray, header: np.ndarray, step: int, progress: Progress | None = None) -> np.ndarray:
-        """One update. ``grads`` (S, D) sums over rows, consumed; ``header`` (S, 2) float64 sums of loss and weight.
+        """One update. ``grads`` (S, D) sums over rows, consumed; ``header`` (S, 3) float64 sums of loss, weight, clock.
 
-        ``step`` counts from 1. Returns the header's total over all tasks: (loss sum, weight sum). ``weights``, and the
-        array given to ``bind``, then hold the new weights.
+        ``step`` counts from 1. Returns the header's total over all tasks: sums of loss, weight, clock. ``weights``, and
+        the array given to ``bind``, then hold the new weights.
         """
 
     def merge(self, sums: np.ndarray) -> np.ndarray:

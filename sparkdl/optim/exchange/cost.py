@@ -9,7 +9,7 @@ import numpy as np
 from sparkdl.blockmanager import codecs
 from sparkdl.optim.exchange.member import Member
 
-HEADER = 16  # bytes: sums of loss and weight, float64
+HEADER = 24  # bytes: sums of loss, weight and clock, float64
 
 
 class Bytes(NamedTuple):
@@ -27,13 +27,13 @@ def bytes_per_step(
     With ``n_o`` elements of the slice of owner ``o``, ``S_F`` whole subtrees held by team ``F``, and ``c`` and ``c'``
     bytes per encoded gradient and weight::
 
-        put      =  sum over o outside E  S_E (c n_o + 16)           its row sums, and their headers, to every owner
+        put      =  sum over o outside E  S_E (c n_o + 24)           its row sums, and their headers, to every owner
                   + sum over o in E       c' n_o                     its new slices, once for all
-        fetched  =  sum over o in E, F other than E  S_F (c n_o + 16)
+        fetched  =  sum over o in E, F other than E  S_F (c n_o + 24)
                   + sum over o outside E  c' n_o
 
     With K tasks alone in their executors, K a power of two and codec "none", ``S_F = 1`` and ``n_o = D / K``; then
-    put is ``4D (K-1)/K + 4D/K + 16 (K-1) = 4D + 16 (K-1)`` and fetched ``8D (K-1)/K + 16 (K-1)``. A single team
+    put is ``4D (K-1)/K + 4D/K + 24 (K-1) = 4D + 24 (K-1)`` and fetched ``8D (K-1)/K + 24 (K-1)``. A single team
     moves nothing.
     """
     if len(member.teams) == 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,11 +17,12 @@ KIND = "all"
 class Gather:
     """All-gather of vectors whose lengths everybody knows; longer ones than ``room`` bytes go in several rounds.
 
-    Two halves of the region are used in turn: one may still be read while the next round is written.
+    ``patience()`` says how many seconds to wait for the others. Two halves of the region are used in turn: one may
+    still be read while the next round is written.
     """
 
-    def __init__(self, layout: Layout, member: Member, room: int) -> None:
-        self._member, self._room = member, room
+    def __init__(self, layout: Layout, member: Member, room: int, patience: Callable[[], float]) -> None:
+        self._member, self._room, self._patience = member, room, patience
         self._region = layout.add((2, member.size, room), np.uint8)
         self._round = 0
         self._old: list[Block] = []
@@ -48,12 +49,12 @@ class Gather:
         member, region = self._member, self._memory[self._round % 2]
         region[member.rank, : mine.size] = mine
         self._round += 1
-        self._costs.wait += self._arena.meet()
+        self._costs.wait += self._arena.meet(self._patience())
         parts = [region[rank, :size] for rank, size in enumerate(sizes)]
         if len(member.teams) > 1:
             if member.place == 0:
                 self._carry(parts)
-            self._costs.wait += self._arena.meet()
+            self._costs.wait += self._arena.meet(self._patience())
         return parts
 
     def _carry(self, parts: Sequence[np.ndarray]) -> None:
@@ -67,7 +68,7 @@ class Gather:
         ]
         others = [message for i, message in enumerate(messages) if i != mine]
         # whoever puts round n has fetched everything of round n - 1
-        timing = self._store.exchange([messages[mine]], others, self._old)
+        timing = self._store.exchange([messages[mine]], others, self._old, self._patience())
         self._old = [messages[mine][0]]
         self._costs.wait += timing.wait
         self._costs.move += timing.move

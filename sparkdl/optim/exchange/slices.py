@@ -12,6 +12,7 @@ from sparkdl.blockmanager.codecs.base import Codec
 from sparkdl.blockmanager.store import Block
 from sparkdl.optim.exchange.member import CHUNK, Member
 
+COLUMNS = 3  # of a header: see base.py
 PART_BYTES = 4 << 20  # larger blocks are slower per byte: large heap arrays, and nothing in flight beside them
 Message = list[tuple[Block, list[np.ndarray]]]
 Node = tuple[int, int]
@@ -34,13 +35,13 @@ class Gradients:
         rows = len(member.team_subtrees(member.team))
         self.targets = [o for o in member.outside(member.team) if member.carrier(member.team, o) == member.rank]
         self._out = {} if self._direct else {o: layout.add((rows, self._size(o)), np.uint8) for o in self.targets}
-        self._header = layout.add((rows, 2), np.float64)
+        self._header = layout.add((rows, COLUMNS), np.float64)
         others = [team for team in range(len(member.teams)) if team != member.team]
         self.sources = {team: member.carrier(team, member.rank) for team in others}
         self._in, self._headers = {}, {}
         for team in self.sources:
             rows = len(member.team_subtrees(team))
-            self._headers[team] = layout.add((rows, 2), np.float64)
+            self._headers[team] = layout.add((rows, COLUMNS), np.float64)
             self._in[team] = layout.add((rows, self._size(member.rank)), np.uint8)
 
     def _size(self, owner: int) -> int:

@@ -34,7 +34,7 @@ def leaf_gradient(elements: int, step: int, leaf: int, dtype: Any = np.float32) 
 
 
 def leaf_header(step: int, leaf: int) -> np.ndarray:
-    return np.random.default_rng([step, leaf, 1]).random(2) * [1, 50]
+    return np.random.default_rng([step, leaf, 1]).random(3) * [1, 50, 1]
 
 
 def rows(value: Callable[[int], np.ndarray], member: Member) -> np.ndarray:

@@ -86,7 +86,7 @@ def test_a_batch_without_weight_changes_nothing():
         weights = first_weights(elements)
         exchange.bind(member, store, weights, parts_of(elements), rule)
         s = len(member.subtrees)
-        exchange.step(np.zeros((s, elements), np.float32), np.zeros((s, 2)), 1)
+        exchange.step(np.zeros((s, elements), np.float32), np.zeros((s, 3)), 1)
         return weights
 
     for weights in run(2, lambda: SGD(lr=0.1), work=work):
@@ -167,7 +167,7 @@ def test_bytes_per_step_are_those_of_the_formula(size, teams, codec, weight_code
         exchange.bind(member, store, first_weights(elements), parts_of(elements), rule)
         before = store.stats()
         for step in range(1, steps + 1):
-            exchange.step(exchange.grads, np.ones((len(member.subtrees), 2)), step)
+            exchange.step(exchange.grads, np.ones((len(member.subtrees), 3)), step)
         exchange.merge(np.zeros((len(member.subtrees), 1)))  # all have done all steps
         return member, exchange.costs, before, store.stats()
 
@@ -190,7 +190,7 @@ def test_only_two_generations_of_blocks_live_at_a_time():
         exchange.bind(member, store, first_weights(elements), parts_of(elements), rule)
         held = []
         for step in range(1, 30):
-            exchange.step(exchange.grads, np.ones((len(member.subtrees), 2)), step)
+            exchange.step(exchange.grads, np.ones((len(member.subtrees), 3)), step)
             held.append(store.stats().bytes_held)
         return held, bytes_per_step(member, elements).put
 
@@ -218,4 +218,4 @@ def test_wrong_arguments_are_named(make, message):
 def test_gradients_of_another_shape_are_named():
     exchange = AllReduce().bind(Member(), MemoryHub(1).connect(0), np.zeros(40, np.float32), parts_of(40), SGD())
     with pytest.raises(ValueError, match=r"\(1, 40\), got \(1, 41\)"):
-        exchange.step(np.zeros((1, 41), np.float32), np.ones((1, 2)), 1)
+        exchange.step(np.zeros((1, 41), np.float32), np.ones((1, 3)), 1)

@@ -88,7 +88,7 @@ def test_memory_does_not_grow(cluster):
     def work(store):
         member = Member(store.rank, 2, SHARDS, store.teams)
         exchange = AllReduce().bind(member, store, first_weights(ELEMENTS), parts_of(ELEMENTS), Adam())
-        header = np.ones((len(member.subtrees), 2))
+        header = np.ones((len(member.subtrees), 3))
         seen = []
         for step in range(1, 501):
             exchange.step(exchange.grads, header, step)

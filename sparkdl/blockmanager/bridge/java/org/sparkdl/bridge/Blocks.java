@@ -126,6 +126,23 @@ final class Blocks {
     return arrived.get(milliseconds, TimeUnit.MILLISECONDS);
   }
 
+  /** Driver only: the blocks of which it was told, without asking any executor. */
+  static Iterable<BlockId> known() {
+    return ids(false);
+  }
+
+  /** Driver only: every block of every block manager, those of which the driver was never told too. */
+  static Iterable<BlockId> everywhere() {
+    return ids(true);
+  }
+
+  private static Iterable<BlockId> ids(boolean ask) {
+    // A function of Scala's own that is true for every id: executors need not know any class of ours to evaluate it.
+    scala.Function1<BlockId, Object> every =
+        new scala.collection.immutable.HashMap<BlockId, Object>().withDefaultValue(Boolean.TRUE);
+    return new LinkedHashSet<>(CollectionConverters.asJava(manager().master().getMatchingBlockIds(every, ask)));
+  }
+
   /** Ids of the run's blocks in this JVM, on disk too. */
   static Iterable<BlockId> held(BlockManager manager, long run) {
     var found = manager.getMatchingBlockIds(new scala.runtime.AbstractFunction1<BlockId, Object>() {

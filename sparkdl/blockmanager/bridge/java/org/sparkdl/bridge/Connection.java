@@ -31,6 +31,11 @@ final class Connection implements Runnable {
   static final byte STATS = 6;
   static final byte DROP = 7;
   static final byte LEAVE = 8;
+  static final byte KEEP = 9;
+  static final byte FETCH = 10;
+  static final byte FORGET = 11;
+  static final byte FILES = 12;
+  static final byte LIVES = 13;
 
   /** Set by the first task that exchanges: warming up must not compete with it. */
   static volatile boolean busy;
@@ -61,8 +66,7 @@ final class Connection implements Runnable {
           if (verb == EXCHANGE) {
             removes = Exchange.run(this, request);
           } else {
-            answer(verb);
-            request.reply(0, List.of());
+            request.reply(0, answer(verb));
           }
         } catch (IOException error) {
           throw error;
@@ -80,31 +84,45 @@ final class Connection implements Runnable {
     }
   }
 
-  private void answer(byte verb) throws Exception {
+  /** Answers a message; what it returns is the answer's body. */
+  private List<byte[]> answer(byte verb) throws Exception {
     switch (verb) {
       case JOIN:
         join(request.readLong(), request.readInt(), request.readInt(), request.readLong(), request.readByte() != 0);
-        return;
+        return List.of();
       case SHARE:
         Arena arena = Arena.join(request.readString(), request.readString(), request.readLong(), request.readInt());
         arenas.add(arena);
         request.writeString(arena.path.toString());
-        return;
+        return List.of();
       case MAPPED:
         arenas.get(arenas.size() - 1).mapped();
-        return;
+        return List.of();
       case NOTE:
         page.write(request.readString().getBytes(StandardCharsets.UTF_8));
-        return;
+        return List.of();
       case STATS:
         stats();
-        return;
+        return List.of();
       case DROP:
         drop();
-        return;
+        return List.of();
       case LEAVE:
         leaving = true;
-        return;
+        return List.of();
+      case KEEP:
+        Kept.keep(request.readLong(), request.readString(), request.body());
+        return List.of();
+      case FETCH:
+        return List.of(Kept.fetch(request.readLong(), request.readString()));
+      case FORGET:
+        Kept.forget(request.readLong(), request.readString());
+        return List.of();
+      case LIVES:
+        request.writeInt(Page.lives(request.readLong(), request.readInt()) ? 1 : 0);
+        return List.of();
+      case FILES:
+        return List.of(HadoopFiles.answer(request.readString(), request.readString(), request.readString(), request.body()));
       default:
         throw new Failure(Failure.BROKEN, "verb " + verb + " is unknown: jar and Python files are of different versions");
     }

@@ -3,7 +3,12 @@ package org.sparkdl.bridge;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.TreeSet;
+import java.util.concurrent.Callable;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
+import org.apache.spark.SparkContext;
 import org.apache.spark.sql.api.java.UDF1;
 import org.apache.spark.storage.BlockId;
 import org.apache.spark.storage.BlockManagerId;
@@ -16,34 +21,52 @@ import scala.jdk.javaapi.CollectionConverters;
  * changes the JVM it runs in; all other commands go through the block manager's master and may run anywhere.
  *
  * <pre>
- * open n             start the door of this JVM; answers executor, host, port, socket path
+ * open n [MS]        start the door of this JVM, after a pause; answers executor, host, port, socket path
  * executors          ids of all executors that have a block manager
- * slots              how many tasks of the default resource profile can run at once (driver only)
+ * slots              how many tasks of the default resource profile can run at once, and how many could now; whether
+ *                    dynamic allocation is on (driver only)
  * blocks             every block id of every block manager
  * drop RUN           remove the run's blocks everywhere
+ * kept RUN           names of the run's blocks of which the driver was told, one per copy (driver only)
+ * prune RUN START    remove those whose names do not start so, everywhere (driver only)
+ * copy RUN START     the driver takes copies of those whose names start so (driver only)
  * notes RUN SIZE     the tasks' notes, one line each, Base64; empty where there is none
  * </pre>
  */
 public final class Door implements UDF1<String, String> {
+  private static final long PATIENCE = 5; // seconds for executors to answer
+
   @Override
   public String call(String command) throws Exception {
     String[] words = command.split(" ");
     switch (words[0]) {
       case "open":
+        if (words.length > 2) {
+          Thread.sleep(Long.parseLong(words[2]));
+        }
         return open();
       case "executors":
         return CollectionConverters.asJava(Blocks.manager().master().getMemoryStatus()).keySet().stream()
             .map(BlockManagerId::executorId)
             .collect(Collectors.joining("\n"));
-      case "slots": {
-        org.apache.spark.SparkContext context = org.apache.spark.SparkContext.getOrCreate();
-        return Integer.toString(
-            context.maxNumConcurrentTasks(context.resourceProfileManager().defaultResourceProfile()));
-      }
+      case "slots":
+        return slots();
       case "blocks":
         return blocks();
       case "drop":
-        Blocks.manager().master().removeBroadcast(Long.parseLong(words[1]), true, true);
+        long run = Long.parseLong(words[1]);
+        within(() -> {
+          Blocks.manager().master().removeBroadcast(run, true, true);
+          return "";
+        }, () -> "");
+        return "";
+      case "kept":
+        return String.join("\n", Kept.names(Long.parseLong(words[1])));
+      case "prune":
+        Kept.prune(Long.parseLong(words[1]), words[2]);
+        return "";
+      case "copy":
+        Kept.copy(Long.parseLong(words[1]), words[2]);
         return "";
       case "notes":
         return notes(Long.parseLong(words[1]), Integer.parseInt(words[2]));
@@ -58,15 +81,35 @@ public final class Door implements UDF1<String, String> {
     return String.join("\t", me.executorId(), me.host(), Integer.toString(me.port()), address);
   }
 
-  private static String blocks() {
-    // A function of Scala's own that is true for every id: executors need not know any class of ours to evaluate it.
-    scala.Function1<BlockId, Object> every =
-        new scala.collection.immutable.HashMap<BlockId, Object>().withDefaultValue(Boolean.TRUE);
+  /** Asking takes as long as the slowest executor takes to answer: one that is stopped must not stop the driver. */
+  private static String blocks() throws Exception {
     TreeSet<String> names = new TreeSet<>();
-    for (BlockId id : CollectionConverters.asJava(Blocks.manager().master().getMatchingBlockIds(every, true))) {
+    for (BlockId id : within(Blocks::everywhere, Blocks::known)) {
       names.add(id.name());
     }
     return String.join("\n", names);
+  }
+
+  private static <T> T within(Callable<T> work, Callable<T> otherwise) throws Exception {
+    FutureTask<T> task = new FutureTask<>(work);
+    Server.daemon("sparkdl-ask", task);
+    try {
+      return task.get(PATIENCE, TimeUnit.SECONDS);
+    } catch (TimeoutException stopped) {
+      return otherwise.call();
+    }
+  }
+
+  /** Slots of all executors, how many of them have no task, whether executors come and go; one per line. */
+  private static String slots() {
+    SparkContext context = SparkContext.getOrCreate();
+    int all = context.maxNumConcurrentTasks(context.resourceProfileManager().defaultResourceProfile());
+    int free = 0;
+    for (var executor : CollectionConverters.asJava(context.statusStore().executorList(true))) {
+      free += Math.max(0, executor.maxTasks() - executor.activeTasks());
+    }
+    boolean comesAndGoes = org.apache.spark.util.Utils.isDynamicAllocationEnabled(context.conf());
+    return all + "\n" + Math.min(all, free) + "\n" + comesAndGoes;
   }
 
   private static String notes(long run, int size) throws Exception {
@@ -75,7 +118,11 @@ public final class Door implements UDF1<String, String> {
       byte[] note = null;
       var places = Blocks.manager().master().getLocations(Blocks.id(run, Page.name(rank)));
       if (!places.isEmpty()) {
-        note = Page.note(Blocks.take(places.head(), Blocks.id(run, Page.noteName(rank)), 2_000));
+        try {
+          note = Page.note(Blocks.take(places.head(), Blocks.id(run, Page.noteName(rank)), 2_000));
+        } catch (Exception stalled) {
+          // its executor has just ended, or does not answer: then there is no news
+        }
       }
       lines.append(note == null ? "" : new String(Base64.getEncoder().encode(note), StandardCharsets.US_ASCII)).append('\n');
     }

@@ -21,6 +21,7 @@ import org.apache.spark.storage.BlockManager;
  */
 final class Page {
   static final int ENTRIES = 64;
+  static final long END = 'e' | 'n' << 8 | 'd' << 16; // the entry of a task that has ended
   static final int NOTE_BYTES = 16 << 10;
   private static final VarHandle LONG = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
   private static final ConcurrentHashMap<String, Page> HERE = new ConcurrentHashMap<>();
@@ -72,6 +73,13 @@ final class Page {
       }
     }
     throw new IllegalStateException("a run has at most " + ENTRIES + " kinds of blocks");
+  }
+
+  /** Whether a task is connected to the door of its executor, wherever that is. */
+  static boolean lives(long run, int rank) throws Exception {
+    var places = Blocks.manager().master().getLocations(Blocks.id(run, name(rank)));
+    byte[] page = places.isEmpty() ? null : Blocks.take(places.head(), Blocks.id(run, name(rank)), 10_000);
+    return page != null && step(ByteBuffer.wrap(page), END) < 1;
   }
 
   /** The entries themselves, which go on changing. */
@@ -134,6 +142,7 @@ final class Page {
   /** Lets go of both blocks; they stay until the run is dropped, as peers may still look. */
   void close() {
     if (HERE.remove(run + " " + rank, this)) {
+      announce(END, 1);
       Blocks.unpin(manager, Blocks.id(run, name(rank)));
       Blocks.unpin(manager, Blocks.id(run, noteName(rank)));
     }

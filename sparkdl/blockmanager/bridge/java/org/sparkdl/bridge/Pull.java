@@ -135,12 +135,15 @@ final class Pull {
     return ByteBuffer.wrap(bytes == null ? new byte[0] : bytes);
   }
 
-  private boolean isReady(ByteBuffer page) {
+  private boolean isReady(ByteBuffer page) throws Failure {
     for (int i = 0; i < kinds.length; i++) {
       long step = Page.step(page, kinds[i]);
       if (step < steps[i]) {
         seen = step;
         waitingFor = i;
+        if (Page.step(page, Page.END) > 0) {
+          throw new Failure(Failure.LOST, Connection.kindName(kinds[i]) + "_" + steps[i], source, "its task has ended");
+        }
         return false;
       }
     }

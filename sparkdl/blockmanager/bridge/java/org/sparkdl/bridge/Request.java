@@ -81,6 +81,13 @@ final class Request {
     bodyLeft -= length;
   }
 
+  /** All that is left of the body. */
+  byte[] body() throws IOException {
+    byte[] data = new byte[Math.toIntExact(bodyLeft)];
+    readBody(data, 0, data.length);
+    return data;
+  }
+
   void skipBody() throws IOException {
     byte[] rest = new byte[(int) Math.min(bodyLeft, 1 << 16)];
     while (bodyLeft > 0) {

@@ -1,0 +1,92 @@
+package org.sparkdl.bridge;
+
+import java.io.FileNotFoundException;
+import java.nio.charset.StandardCharsets;
+import java.util.StringJoiner;
+import java.util.UUID;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FSDataInputStream;
+import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FileContext;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Options;
+import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.UnsupportedFileSystemException;
+import org.apache.spark.deploy.SparkHadoopUtil;
+
+/** A flat folder of whole files on any file system that Spark reads: its own classes, its own configuration. */
+final class HadoopFiles {
+  private HadoopFiles() {}
+
+  /** names: one per line; read: the bytes; write: atomic; remove: no error if it is gone. */
+  static byte[] answer(String what, String where, String name, byte[] data) throws Exception {
+    Configuration configuration = SparkHadoopUtil.get().conf();
+    Path folder = new Path(where);
+    FileSystem files = folder.getFileSystem(configuration);
+    switch (what) {
+      case "names":
+        return names(files, folder).getBytes(StandardCharsets.UTF_8);
+      case "read":
+        return read(files, new Path(folder, name));
+      case "write":
+        write(files, configuration, folder, name, data);
+        return new byte[0];
+      case "remove":
+        files.delete(new Path(folder, name), false);
+        return new byte[0];
+      default:
+        throw new Failure(Failure.BROKEN, "files: unknown verb " + what);
+    }
+  }
+
+  private static String names(FileSystem files, Path folder) throws Exception {
+    StringJoiner names = new StringJoiner("\n");
+    try {
+      for (FileStatus status : files.listStatus(folder)) {
+        if (status.isFile()) {
+          names.add(status.getPath().getName());
+        }
+      }
+    } catch (FileNotFoundException none) {
+      return "";
+    }
+    return names.toString();
+  }
+
+  private static byte[] read(FileSystem files, Path path) throws Exception {
+    byte[] data = new byte[Math.toIntExact(files.getFileStatus(path).getLen())];
+    try (FSDataInputStream in = files.open(path)) {
+      in.readFully(0, data);
+    }
+    return data;
+  }
+
+  /** Written aside and renamed over the old one; a file system without such a rename has the old one removed first. */
+  private static void write(FileSystem files, Configuration configuration, Path folder, String name, byte[] data)
+      throws Exception {
+    Path target = new Path(folder, name);
+    Path half = new Path(folder, "." + name + "." + UUID.randomUUID());
+    files.mkdirs(folder);
+    try {
+      try (FSDataOutputStream out = files.create(half, true)) {
+        out.write(data);
+        try {
+          out.hsync(); // the rename must not be there before the bytes
+        } catch (UnsupportedOperationException store) {
+          // an object store: the file appears when it is closed
+        }
+      }
+      try {
+        FileContext.getFileContext(files.getUri(), configuration).rename(half, target, Options.Rename.OVERWRITE);
+      } catch (UnsupportedFileSystemException | UnsupportedOperationException plain) {
+        files.delete(target, false);
+        if (!files.rename(half, target)) {
+          throw new java.io.IOException(half + " could not be renamed to " + target);
+        }
+      }
+    } finally {
+      files.delete(half, false);
+    }
+  }
+}

@@ -1,0 +1,63 @@
+"""Checkpoints on any file system that Spark reads (hdfs, s3a, abfs, gs, file ...), through Spark's own classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sparkdl.blockmanager.bridge import client
+from sparkdl.blockmanager.bridge.client import Client, Refusal, Verb, text
+from sparkdl.errors import UnsupportedError
+
+
+class HadoopFiles:
+    """A folder named by a URI, reached through a door.
+
+    ``address`` is the door's socket; without one it is that of the executor whose task calls, so an object that is sent
+    to tasks works there. Configuration and credentials are those of the Spark session (``spark.hadoop.*``).
+    """
+
+    def __init__(self, where: str, address: str | None = None) -> None:
+        self.where, self._address = where.rstrip("/"), address
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"where": self.where, "_address": None}  # another machine has a door of its own
+
+    def names(self) -> list[str]:
+        return sorted(filter(None, self._call("names").decode().split("\n")))
+
+    def read(self, name: str) -> bytes:
+        return self._call("read", name)
+
+    def write(self, name: str, data: bytes) -> None:
+        self._call("write", name, data)
+
+    def remove(self, name: str) -> None:
+        self._call("remove", name)
+
+    def _call(self, what: str, name: str = "", data: bytes = b"") -> bytes:
+        door = Client(self._address or client.address())
+        try:
+            head = text(what) + text(self.where) + text(name)
+            return bytes(door.call(Verb.FILES, head, [memoryview(data)])[1])
+        except Refusal as refusal:
+            raise OSError(f"{what} {self.where}/{name}: {'; '.join(refusal.facts)}") from None
+        finally:
+            door.close()
+
+
+def from_driver(where: str) -> HadoopFiles:
+    """The folder as this process reaches it: through the JVM of the Spark session that is running here."""
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        session = None
+    else:
+        session = SparkSession.getActiveSession()
+    if session is None or not hasattr(session, "_jsc"):
+        raise UnsupportedError(
+            f"{where} is reached through Spark's own classes: start a classic SparkSession in this process first, or "
+            "give a folder of a mounted file system. (Training on a DataFrame needs neither.)"
+        )
+    from sparkdl.blockmanager.bridge.session import driver_door
+
+    return HadoopFiles(where, driver_door(session))

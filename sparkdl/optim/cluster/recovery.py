@@ -1,0 +1,92 @@
+"""After a fault: from which snapshot training goes on, on how many tasks, and whether it is worth another try."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from typing import Any
+
+from sparkdl.blockmanager.bridge.session import copy_kept, drop_everywhere, kept_blocks, new_run, prune_kept
+from sparkdl.blockmanager.kept import Kept, complete
+from sparkdl.optim.checkpoint.checkpoints import Checkpoints
+from sparkdl.optim.cluster.failure import Lost
+from sparkdl.optim.cluster.start import Start
+
+log = logging.getLogger(__name__)
+
+ENOUGH = 2  # copies of a snapshot, in different executors, that need no further one in the driver
+
+
+class Recovery:
+    """The attempts of one call of ``fit``.
+
+    limit        how many restarts in a row may end without a newer snapshot than the one they began with
+    checkpoints  where this training writes, to read from if no executor has a snapshot any more
+    """
+
+    def __init__(self, spark: Any, start: Start, limit: int, checkpoints: Checkpoints | None) -> None:
+        self.spark, self.limit, self.checkpoints = spark, limit, checkpoints
+        self.start = start
+        self.runs: list[int] = []
+        self.restarts: list[dict[str, Any]] = []
+        self._in_vain = 0
+        self._newest = -1
+        self._looked = 0.0
+        self._alone: Kept | None = None
+        self._failed = 0.0
+
+    def new_run(self) -> int:
+        """The number of the next attempt."""
+        self.runs.append(new_run())
+        return self.runs[-1]
+
+    def after(self, lost: Lost, tasks: int) -> None:
+        """Prepares another attempt, or raises what caused the fault if too many have been in vain.
+
+        ``tasks``: how many took part in the one that was lost.
+        """
+        self._failed = time.monotonic()
+        cause = lost.__cause__ or lost
+        kept = self.kept()
+        newest = kept[0].step if kept else -1
+        self._in_vain = 1 if newest > self._newest else self._in_vain + 1
+        self._newest = newest
+        if self._in_vain > self.limit:
+            cause.add_note(
+                f"Training was restarted {len(self.restarts)} times; the last {self._in_vain - 1} restarts did not get "
+                f"to a snapshot after step {max(newest, 0)} (restarts={self.limit})."
+            )
+            raise cause
+        self.restarts.append({"step": None, "tasks": None, "lost": None, "at": None, "error": str(cause)})
+        log.warning("training lost one of its %d tasks and goes on from step %d: %s", tasks, max(newest, 0), lost)
+        drop_everywhere(self.spark, self.runs[-1])
+        if kept:
+            prune_kept(self.spark, self.start.training, kept[0].start)
+        self.start = replace(self.start, kept=kept[:1], written=self.checkpoints, again=True)
+
+    def stepped(self, step: int, tasks: int) -> None:
+        """The newest attempt has done its first step, after ``step``."""
+        if self.restarts and self.restarts[-1]["at"] is None:
+            lost = time.monotonic() - self._failed
+            self.restarts[-1].update(step=step, tasks=tasks, lost=lost, at=time.time())
+
+    def kept(self) -> list[Kept]:
+        """The snapshots that are there whole, newest first."""
+        return complete(kept_blocks(self.spark, self.start.training))
+
+    def spread(self, seconds: float = 2.0) -> None:
+        """Has the driver hold a snapshot that only one executor holds, seen twice; looks every ``seconds``."""
+        if time.monotonic() - self._looked < seconds:
+            return
+        self._looked = time.monotonic()
+        newest = next(iter(self.kept()), None)
+        if newest is not None and newest.copies < ENOUGH:
+            if newest == self._alone:
+                copy_kept(self.spark, self.start.training, newest.start)
+            self._alone = newest
+
+    def drop(self) -> None:
+        """Removes what all attempts have left in the block managers."""
+        for run in (*self.runs, self.start.training):
+            drop_everywhere(self.spark, run)
