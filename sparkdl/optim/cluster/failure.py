@@ -75,6 +75,12 @@ def is_fault(error: BaseException, found: dict[str, Any] | None) -> bool:
     return isinstance(error, ClusterError) or any(sign in str(error) for sign in SIGNS)
 
 
+def reason(error: BaseException) -> str:
+    """One line that tells what went wrong, out of the many that Spark tells."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return next((line for line in lines if any(sign in line for sign in SIGNS)), lines[0])
+
+
 def restore(found: dict[str, Any]) -> BaseException:
     """An exception of the type that the task raised (ours or a builtin; else ClusterError), with its traceback as a note."""
     kind = getattr(sparkdl.errors, found["type"], None) or getattr(builtins, found["type"], None)

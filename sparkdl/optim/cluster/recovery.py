@@ -58,7 +58,7 @@ class Recovery:
                 f"to a snapshot after step {max(newest, 0)} (restarts={self.limit})."
             )
             raise cause
-        self.restarts.append({"step": None, "tasks": None, "lost": None, "at": None, "error": str(cause)})
+        self.restarts.append({"step": None, "tasks": None, "lost": None, "at": None, "error": str(lost)})
         log.warning("training lost one of its %d tasks and goes on from step %d: %s", tasks, max(newest, 0), lost)
         drop_everywhere(self.spark, self.runs[-1])
         if kept:

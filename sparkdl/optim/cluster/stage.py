@@ -35,7 +35,8 @@ def run_stage(spark: Any, frame: Any, task: Any, barrier: bool, watch: Callable[
             told = failure.find(note)
             if told is not None and not failure.is_fault(error, told):
                 raise failure.restore(told) from None
-        raise failure.Lost(str(error).splitlines()[0]) from (failure.restore(found) if found is not None else error)
+        cause = error if found is None else failure.restore(found)
+        raise failure.Lost(failure.reason(cause)) from cause
     except BaseException:  # interrupted
         stage.cancel(ENDING)
         raise

@@ -101,11 +101,14 @@ class TrainTask(Task):
                 check_feed(self.job.model, self.job.loss, each)
         job, member = self.job, Member(rank, self.tasks, self.job.shards, store.teams)
 
+        begin, damaged = self.start.find(store, rank, self.tasks)
+        first = 0 if begin is None else begin.progress.iteration
+
         def report(progress: Progress, figures: dict[str, Any]) -> None:
             if rank == 0:
-                store.note(json.dumps([_plain(progress), figures, progress.history[-LINES:]], default=_listed))
+                told = [_plain(progress), {**figures, "begin": first}, progress.history[-LINES:]]
+                store.note(json.dumps(told, default=_listed))
 
-        begin, damaged = self.start.find(store, rank, self.tasks)
         if self.checkpoints is not None and rank == 0 and begin is None and not self.start.again:
             self.checkpoints.check_unused()
         report(Progress() if begin is None else begin.progress, {})

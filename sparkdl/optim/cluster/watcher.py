@@ -26,8 +26,8 @@ class Watcher:
     def __init__(self, spark: Any, run: int, bar: Bar, slots: int, stepped: Callable[[], None] = lambda: None) -> None:
         self.spark, self.run, self.bar, self.slots, self.stepped = spark, run, bar, slots, stepped
         self.began = time.monotonic()
-        self.iteration: int | None = None  # of the newest note
-        self.first: int | None = None  # of the first one: where this run begins
+        self.first: int | None = None  # the step from which this run goes on, once its tasks have met
+        self.started = False
         self._shown = 0  # iteration of the last line shown
 
     def look(self) -> None:
@@ -37,11 +37,10 @@ class Watcher:
             return
         told, shown, history = json.loads(note)
         progress = Progress(**{**told, "loss": math.nan if told["loss"] is None else told["loss"]})
-        if self.first is None:
-            self.first = progress.iteration
-        if self.first == self.iteration != progress.iteration:
+        self.first = shown["begin"]
+        if progress.iteration > self.first and not self.started:
+            self.started = True
             self.stepped()
-        self.iteration = progress.iteration
         self.show_epochs(progress, history)
         if "steps" in shown:
             self.bar.update(progress, shown)

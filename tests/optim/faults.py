@@ -1,0 +1,142 @@
+"""Run by test_faults.py: one fault after another on three executors, and what became of each training run.
+
+Prints a line of JSON per fault: the hash of the weights, restarts, the seconds from the fault to the next step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import oracle
+import pandas as pd
+
+from sparkdl import nn, optim
+from sparkdl.data import Column
+
+STEPS, STEP, EVERY, ROWS = 60, 27, 10, 400
+
+
+def jvm() -> int:
+    """The executor's process: the parent of the daemon that this worker was forked from."""
+    pid = os.getpid()
+    while b"java" not in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]:
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return pid
+
+
+class Strike:
+    """A trigger that never fires; once, at one step of the last task, it does something to itself."""
+
+    def __init__(self, folder: str, what: str, step: int = STEP) -> None:
+        self.folder, self.what, self.step = folder, what, step
+
+    def __call__(self, progress) -> bool:
+        from pyspark import TaskContext
+
+        mark = Path(self.folder) / self.what
+        context = TaskContext.get()
+        if progress.iteration != self.step or context.partitionId() != 2 or mark.exists():
+            return False
+        mark.write_text(str(time.time()))
+        if self.what == "corrupt the newest checkpoint":
+            newest = max(Path(self.folder, "checkpoints").glob("step-*"))
+            newest.write_bytes(newest.read_bytes()[:-100])
+        if self.what == "raise in user code":
+            raise ZeroDivisionError("the user's own fault")
+        number = signal.SIGSTOP if "stop" in self.what else signal.SIGKILL
+        os.kill(jvm() if "executor" in self.what else os.getpid(), number)
+        time.sleep(600)
+        return False
+
+
+def digest(model) -> str:
+    return hashlib.sha256(b"".join(a.tobytes() for a in model.state_dict().values())).hexdigest()
+
+
+def train(data, strike=None, columns=None, **options):
+    options = {"snapshot_every": optim.several_iteration(EVERY), "timeout": 8.0, **options}
+    model = oracle.model()
+    trainer = optim.Trainer(
+        model, nn.NLLLoss(), optim.Adam(lr=0.01), batch_size=32, seed=5, progress=False, validate=strike,
+        end=optim.max_iteration(STEPS), **options,
+    )  # fmt: skip
+    history = trainer.fit(data, validation=data, **(columns or {}))
+    return digest(model), history
+
+
+FAULTS = {
+    "kill an executor": {},
+    "kill a worker": {},
+    "corrupt the newest checkpoint": {"snapshot_every": None, "checkpoint_every": optim.several_iteration(EVERY)},
+    "raise in user code": {},
+    "stop a worker": {},
+    "stop an executor": {},
+}
+
+
+def session(folder: str, master: str = "local-cluster[3,1,1024]", **more: str):
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.master(master)
+    settings = {
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.local.dir": folder,
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.shuffle.partitions": "4",
+        "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+        **more,
+    }
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("OFF")
+    return spark
+
+
+def rows(spark):
+    x, y = oracle.data(ROWS)
+    return spark.createDataFrame(pd.DataFrame({"x": [row.ravel().tolist() for row in x], "label": y}))
+
+
+COLUMNS = {"features": Column("x", shape=(1, 8, 8)), "label": "label"}
+
+
+def main(folder: str, *chosen: str) -> None:
+    from pyspark import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    spark = session(folder)
+    frame = rows(spark)
+    from sparkdl.blockmanager.bridge.session import enumerate_blocks
+
+    for what in chosen or FAULTS:
+        options = dict(FAULTS[what])
+        if "checkpoint_every" in options:
+            options["checkpoint"] = str(Path(folder) / "checkpoints")
+        told = {"fault": what}
+        try:
+            told["weights"], history = train(frame, Strike(folder, what), COLUMNS, **options)
+            told["restarts"], told["visits"] = history.restarts, history.visits
+        except Exception as error:
+            told["error"] = f"{type(error).__name__}: {error}"
+            told["notes"] = getattr(error, "__notes__", [])
+        struck = float((Path(folder) / what).read_text())
+        told["lost"] = (told["restarts"][0]["at"] if told.get("restarts") else time.time()) - struck
+        left = enumerate_blocks(spark) if what != "stop an executor" else []
+        told["left"] = [n for n in left if n.startswith("broadcast_") and len(n.split("_")[1]) > 15]
+        print(json.dumps(told), flush=True)
+    os._exit(0)  # an executor that is stopped cannot be asked to end
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
