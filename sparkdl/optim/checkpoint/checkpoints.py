@@ -91,8 +91,8 @@ class Checkpoints:
         there = self._newest_first()
         if there:
             raise DataError(
-                f"{self.files.where} has checkpoints of another run, up to {there[0]}. Give checkpoint= another folder, "
-                "remove them, or go on from them with resume=."
+                f"{self.files.where} has checkpoints of another run, up to {there[0]}. Give checkpoint= another "
+                "folder, remove them, or go on from them with resume=."
             )
 
     def best(self) -> Snapshot:

@@ -54,6 +54,7 @@ def fit_frame(
     recovery = Recovery(spark, start, restarts, checkpoints)
     try:
         with Bar(show, on_epoch=on_epoch) as bar:
+            watcher = Watcher(spark, bar)
             while True:
                 frame, plan = prepare(
                     df,
@@ -70,7 +71,7 @@ def fit_frame(
                 )
                 task = TrainTask(job, plan, count, recovery.new_run(), recovery.start, checkpoints)
                 try:
-                    rows = attempt(recovery, frame, task, barrier=not slots.dynamic, bar=bar)
+                    rows = attempt(recovery, watcher, frame, task, barrier=not slots.dynamic)
                     break
                 except Lost as lost:
                     recovery.after(lost, count)
@@ -91,7 +92,7 @@ def fit_frame(
     return History(history, costs=costs, visits=_visits(costs), restarts=recovery.restarts)
 
 
-def attempt(recovery: Recovery, frame: Any, task: TrainTask, barrier: bool, bar: Bar) -> list[Any]:
+def attempt(recovery: Recovery, watcher: Watcher, frame: Any, task: TrainTask, barrier: bool) -> list[Any]:
     """One stage, watched; a restarted one tells when it has done its first step."""
 
     def stepped() -> None:
@@ -101,7 +102,7 @@ def attempt(recovery: Recovery, frame: Any, task: TrainTask, barrier: bool, bar:
         watcher.look()
         recovery.spread()
 
-    watcher = Watcher(recovery.spark, task.run_id, bar, task.tasks if barrier else 0, stepped)
+    watcher.follow(task.run_id, task.tasks if barrier else 0, stepped)
     rows = run_stage(recovery.spark, frame, task, barrier, watch)
     if not rows:  # Spark runs no task over a DataFrame that it knows to be empty
         raise DataError("there are no rows to train on.")

@@ -18,17 +18,21 @@ MEETING = 4.0  # seconds after which tasks that have not met may be waiting for 
 
 
 class Watcher:
-    """Shows the progress of rank 0 of run ``run``, whose stage needs ``slots`` slots to start.
+    """Shows the progress of rank 0, one attempt after another, and every epoch once."""
 
-    ``stepped()`` is called once, when the first step of this run is seen.
-    """
+    def __init__(self, spark: Any, bar: Bar) -> None:
+        self.spark, self.bar = spark, bar
+        self._shown = 0  # iteration of the last line shown
 
-    def __init__(self, spark: Any, run: int, bar: Bar, slots: int, stepped: Callable[[], None] = lambda: None) -> None:
-        self.spark, self.run, self.bar, self.slots, self.stepped = spark, run, bar, slots, stepped
+    def follow(self, run: int, slots: int, stepped: Callable[[], None]) -> None:
+        """Looks at run ``run`` from now on, whose stage needs ``slots`` slots to start.
+
+        ``stepped()`` is called once, when its first step is seen.
+        """
+        self.run, self.slots, self.stepped = run, slots, stepped
         self.began = time.monotonic()
         self.first: int | None = None  # the step from which this run goes on, once its tasks have met
         self.started = False
-        self._shown = 0  # iteration of the last line shown
 
     def look(self) -> None:
         note = read_notes(self.spark, self.run, 1)[0]
