@@ -20,15 +20,15 @@ import numpy as np
 
 from sparkdl.data.fields import Column
 from sparkdl.errors import DataError, ShapeError
+from sparkdl.ml.append import append
 from sparkdl.ml.estimator import input_column
 from sparkdl.ml.inputs import Inputs
 from sparkdl.ml.outputs import Plain, arrays, spark_type
 from sparkdl.ml.predictor import Predictor
-from sparkdl.ml.score import Shipped, scoring_udf, ship, task_threads, with_struct
+from sparkdl.ml.score import Scorer, task_threads
+from sparkdl.ml.ship import Shipped, ship
 from sparkdl.nn.graph import Graph
 from sparkdl.nn.module import Module
-
-_ROWS = "_sparkdl_block"
 
 
 def map_blocks(
@@ -45,8 +45,6 @@ def map_blocks(
     fetches  names of layers whose outputs are wanted, in place of the graph's own
     outputs  names of the new columns; default: ``fetches``, or the names of the graph's output nodes
     """
-    from pyspark.sql import functions as F
-
     given = _columns(graph, columns)
     model = _fetched(graph, fetches)
     names = tuple(outputs or fetches or _output_names(model))
@@ -54,9 +52,8 @@ def map_blocks(
     if taken:
         raise DataError(f"the column {taken[0]!r} exists already; name the outputs otherwise: outputs=[...].")
     head = Plain(names, "array", _axes(model, len(names)))
-    udf = scoring_udf(df.sparkSession, model, given, head, batch_size, True)
-    mapped = with_struct(df, _ROWS, udf, [input_column(df, column) for column in given])
-    return mapped.withColumns({name: F.col(_ROWS).getField(name) for name in names}).drop(_ROWS)
+    scorer = Scorer(ship(df.sparkSession, model), given, head, batch_size, strict=True)
+    return append(df, scorer, [input_column(df, column) for column in given])
 
 
 def map_rows(graph: Module, df: Any, columns: Any = None, outputs: Any = None, fetches: Any = None) -> Any:

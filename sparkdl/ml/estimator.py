@@ -22,8 +22,6 @@ from sparkdl.nn.module import Module
 if TYPE_CHECKING:
     from sparkdl.optim.trainer import Trainer
 
-_ROWS = "_sparkdl_outputs"
-
 
 class Persistent(MLWritable, MLReadable):
     """``write()``, ``save(path)``, ``read()``, ``load(path)``: see docs/ml.md for what lies in the folder."""
@@ -53,9 +51,9 @@ class NNEstimator(Estimator, ScoringParams, TrainingParams, Persistent):
         train, validation = self._split(dataset)
         trainer = self._trainer()
         where = self.getOrDefault(self.trainLocally)
-        history = fit(trainer, train, self._columns(), validation, self._metrics(), where)
+        history = fit(trainer, train, self._columns(), validation, self._metrics(), where, self._resume())
         model = self._make_model(trainer.model.eval())
-        model._history = list(history)
+        model._history = [dict(epoch) for epoch in history]
         return model
 
     def _trainer(self) -> Trainer:
@@ -115,6 +113,14 @@ class NNEstimator(Estimator, ScoringParams, TrainingParams, Persistent):
         if monitor not in names:
             raise ValueError(f"monitor={monitor!r} is none of the metrics: {', '.join(names)}.")
         return end | early_stopping(monitor, patience, self.getOrDefault(self.minDelta), mode)
+
+    def _resume(self) -> str | None:
+        """The folder to go on from."""
+        if not self.getOrDefault(self.resume):
+            return None
+        if not self._value(self.checkpointPath):
+            raise ValueError("resume goes on from a checkpoint: set checkpointPath.")
+        return self.getOrDefault(self.checkpointPath)
 
     def _clip(self) -> Any:
         from sparkdl.optim import ClipNorm
@@ -182,9 +188,9 @@ class NNModel(Model, ScoringParams, Persistent):
         return TrainingSummary(self._history)
 
     def _transform(self, dataset: Any) -> Any:
-        from pyspark.sql import functions as F
-
-        from sparkdl.ml.score import scoring_udf, with_struct
+        from sparkdl.ml.append import append
+        from sparkdl.ml.score import Scorer
+        from sparkdl.ml.ship import ship
 
         columns = tuple(self.columns().values())
         values = [input_column(dataset, column) for column in columns]
@@ -193,13 +199,9 @@ class NNModel(Model, ScoringParams, Persistent):
         if taken:
             raise DataError(f"the column {taken[0]!r} exists already; drop it, or set another name for the output.")
         invalid = self.getOrDefault(self.handleInvalid)
-        udf = scoring_udf(
-            dataset.sparkSession, self.net, columns, head, self.getOrDefault(self.predictBatchSize), invalid == "error"
-        )
-        scored = with_struct(dataset, _ROWS, udf, values)
-        if invalid == "skip":
-            scored = scored.filter(F.col(_ROWS).isNotNull())
-        return scored.withColumns({name: F.col(_ROWS).getField(name) for name in head.names}).drop(_ROWS)
+        shipped = ship(dataset.sparkSession, self.net)
+        scorer = Scorer(shipped, columns, head, self.getOrDefault(self.predictBatchSize), invalid == "error")
+        return append(dataset, scorer, values, skip=invalid == "skip")
 
     def _head(self, columns: tuple[Any, ...]) -> Head:
         names = tuple(self._value(self.outputCols) or [self.getPredictionCol()])

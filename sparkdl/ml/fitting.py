@@ -19,12 +19,23 @@ _turns: dict[str, threading.Lock] = {}
 _turns_lock = threading.Lock()
 
 
-def fit(trainer: Trainer, data: Any, columns: dict[str, Any], validation: Any, metrics: Any, where: str) -> History:
-    """Trains ``trainer.model`` on a DataFrame; ``where`` is "auto", "always" (here) or "never"."""
+def fit(
+    trainer: Trainer,
+    data: Any,
+    columns: dict[str, Any],
+    validation: Any,
+    metrics: Any,
+    where: str,
+    resume: str | None = None,
+) -> History:
+    """Trains ``trainer.model`` on a DataFrame; ``where`` is "auto", "always" (here) or "never".
+
+    ``resume`` is the folder of checkpoints to go on from.
+    """
     with turn(data.sparkSession):
         if where == "always" or (where == "auto" and trainer.tasks is None and is_small(data)):
-            return fit_here(trainer, data, columns, validation, metrics)
-        return trainer.fit(data, **columns, validation=validation, metrics=metrics)
+            return fit_here(trainer, data, columns, validation, metrics, resume)
+        return trainer.fit(data, **columns, validation=validation, metrics=metrics, resume=resume)
 
 
 @contextmanager
@@ -48,9 +59,13 @@ def is_small(df: Any) -> bool:
     return int(str(df._jdf.queryExecution().optimizedPlan().stats().sizeInBytes())) <= SMALL
 
 
-def fit_here(trainer: Trainer, data: Any, columns: dict[str, Any], validation: Any, metrics: Any) -> History:
+def fit_here(
+    trainer: Trainer, data: Any, columns: dict[str, Any], validation: Any, metrics: Any, resume: str | None
+) -> History:
     """Trains on rows collected in this process: the same weights, to the last bit, as the executors would give."""
     job = trainer.job(metrics)
+    trainer.check_names(job, validation is not None)
+    begin = None if resume is None else trainer.checkpoints(resume).newest()
     frame, plan = prepare(
         data, **columns, tasks=1, shards=job.shards, shuffle=job.shuffle, dtype=job.model.dtype, validation=validation
     )
@@ -60,4 +75,4 @@ def fit_here(trainer: Trainer, data: Any, columns: dict[str, Any], validation: A
     if held_out is not None:
         check_feed(job.model, job.loss, held_out)
     written = None if trainer.checkpoint is None else trainer.checkpoints(trainer.checkpoint)
-    return fit_feed(job, feed, held_out, trainer.progress, written)
+    return fit_feed(job, feed, held_out, trainer.progress, written, begin)

@@ -10,7 +10,6 @@ import numpy as np
 from sparkdl.data.transforms.decode import Decode
 from sparkdl.data.transforms.pictures import pair, resized
 from sparkdl.errors import DataError
-from sparkdl.ml.score import arrow_iterator_udf
 
 _MODES = {1: 0, 3: 16}  # channels: OpenCV's number for 8-bit pixels of so many, as Spark's image schema has it
 
@@ -39,32 +38,33 @@ def read_images(
     with ``drop_invalid``. ``path`` may have wildcards.
     """
     from pyspark.sql import functions as F
+    from pyspark.sql.types import StructField, StructType
 
     if channels not in _MODES:
         raise DataError(f"read_images: channels must be 1 or 3, got {channels!r}.")
     decoder = Decoder(None if size is None else pair(size, "read_images"), channels)
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", str(recursive).lower())
     files = reader.load([path] if isinstance(path, str) else list(path))
-    udf = arrow_iterator_udf(decoder, image_type())
-    images = files.select(udf(F.struct("path", "content")).alias("image"))
+    images = files.select("path", "content").mapInArrow(decoder, StructType([StructField("image", image_type())]))
     return images.filter(F.col("image").isNotNull()) if drop_invalid else images
 
 
 class Decoder:
-    """Structs of path and content to image structs; null where the content is no picture."""
+    """Rows of path and content to rows of an image; null where the content is no picture."""
 
     def __init__(self, size: tuple[int, int] | None, channels: int) -> None:
         self.size, self.channels = size, channels
         self.decode = Decode("RGB" if channels == 3 else "L")
 
-    def __call__(self, structs: Iterator[Any]) -> Iterator[Any]:
+    def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
         import pyarrow as pa
         from pyspark.sql.pandas.types import to_arrow_type
 
         type_ = to_arrow_type(image_type())
-        for struct in structs:
-            pairs = zip(struct.field("path").to_pylist(), struct.field("content"), strict=True)
-            yield pa.array([self.image(path, content.as_py()) for path, content in pairs], type_)
+        for batch in batches:
+            pairs = zip(batch.column("path").to_pylist(), batch.column("content"), strict=True)
+            images = pa.array([self.image(path, content.as_py()) for path, content in pairs], type_)
+            yield pa.RecordBatch.from_arrays([images], names=["image"])
 
     def image(self, path: str, content: bytes) -> dict[str, Any] | None:
         """One picture."""

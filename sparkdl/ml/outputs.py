@@ -15,7 +15,8 @@ from sparkdl.errors import ShapeError
 class Head(Protocol):
     """``names`` of the columns, their Spark ``types``, and the Arrow arrays made of a batch's outputs."""
 
-    names: tuple[str, ...]
+    @property
+    def names(self) -> tuple[str, ...]: ...
 
     def types(self) -> list[Any]: ...
     def columns(self, outputs: Sequence[NDArray]) -> list[Any]: ...

@@ -215,13 +215,22 @@ class TrainingParams(HasLabelCol, HasWeightCol, HasValidationIndicatorCol, HasSe
         "result is the same.",
         one_of("trainLocally", LOCALLY),
     )
-    checkpointPath = _param("checkpointPath", "folder for checkpoints, one at the end of every epoch.",
-                            TypeConverters.toString)  # fmt: skip
+    checkpointPath = _param(
+        "checkpointPath",
+        "folder for checkpoints, one at the end of every epoch; driver and executors must share it.",
+        TypeConverters.toString,
+    )
+    resume = _param(
+        "resume",
+        "whether fit goes on from the newest checkpoint in checkpointPath, if there is one; the rows and settings must "
+        "be the same, maxEpochs may be larger.",
+        TypeConverters.toBoolean,
+    )
     progress = _param("progress", "whether to show a progress bar.", TypeConverters.toBoolean)
 
     def __init__(self) -> None:
         super().__init__()
         self._setDefault(
             seed=0, optimizer="adam", batchSize=32, maxEpochs=10, patience=0, minDelta=0.0, monitor="Loss",
-            monitorMode="min", numShards=8, trainLocally="auto", progress=False,
+            monitorMode="min", numShards=8, trainLocally="auto", resume=False, progress=False,
         )  # fmt: skip

@@ -1,83 +1,23 @@
-"""Scoring inside Spark: one Arrow UDF that appends columns to the very rows, lazily, a batch at a time.
-
-The model travels as a broadcast variable, so each executor fetches it once, and each Python worker unpacks it once. The
-UDF is declared non-deterministic: Spark would otherwise score the rows twice where a filter on its result follows.
-"""
+"""Scoring inside a Python worker: Arrow structs of a model's inputs to structs of its outputs, a batch at a time."""
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from sparkdl.data.fields import Column
-from sparkdl.errors import ClusterError
 from sparkdl.ml.inputs import Inputs
 from sparkdl.ml.outputs import Head
 from sparkdl.ml.predictor import Predictor
-from sparkdl.nn.module import Module
-
-_KEPT = 4  # models that a Python worker keeps for its next tasks
-_models: OrderedDict[str, Module] = OrderedDict()
-_sent: dict[str, OrderedDict[str, Shipped]] = {}  # in the driver, by application
-
-
-@dataclass(frozen=True)
-class Held:
-    """Bytes that travel with the function itself, where there are no broadcast variables (Spark Connect)."""
-
-    value: bytes
-
-
-@dataclass(frozen=True)
-class Shipped:
-    """A model on its way to the executors: packed and broadcast once, unpacked once per Python worker."""
-
-    key: str
-    data: Any
-
-    def model(self) -> Module:
-        """The model, in a worker."""
-        if self.key not in _models:
-            from pyspark import cloudpickle
-
-            from sparkdl.kernel import use_table
-
-            model, table = cloudpickle.loads(self.data.value)
-            use_table(table)
-            _models[self.key] = model
-            while len(_models) > _KEPT:
-                _models.popitem(last=False)
-        _models.move_to_end(self.key)
-        return _models[self.key]
-
-
-def ship(spark: Any, model: Module) -> Shipped:
-    """The model's broadcast; one of the same weights, in the same Spark application, serves again."""
-    from pyspark import cloudpickle
-
-    from sparkdl.kernel import kernel_table
-
-    data = cloudpickle.dumps((model, kernel_table()))
-    key = hashlib.sha256(data).hexdigest()
-    if not hasattr(spark, "_jsparkSession"):
-        return Shipped(key, Held(data))
-    context = spark.sparkContext
-    sent = _sent.setdefault(context.applicationId, OrderedDict())
-    if key not in sent:
-        sent[key] = Shipped(key, context.broadcast(data))
-        while len(sent) > _KEPT:
-            sent.popitem(last=False)
-    return sent[key]
+from sparkdl.ml.ship import Shipped
 
 
 @dataclass
 class Scorer:
-    """Struct columns of a model's inputs to struct columns of its outputs."""
+    """One struct of outputs per struct of inputs; without ``strict``, rows that cannot be scored are null."""
 
     shipped: Shipped
     columns: tuple[Column, ...]
@@ -96,7 +36,7 @@ class Scorer:
                 self.score(predictor, inputs, struct.slice(a, self.batch_size))
                 for a in range(0, len(struct), self.batch_size)
             ]
-            yield pa.concat_arrays(parts) if parts else self.nothing()
+            yield pa.concat_arrays(parts) if parts else pa.nulls(0, self.type())
 
     def score(self, predictor: Predictor, inputs: Inputs, struct: Any) -> Any:
         """One batch."""
@@ -109,12 +49,6 @@ class Scorer:
         if usable is None:
             return made
         return made.take(pa.array(np.cumsum(usable) - 1, mask=~usable))
-
-    def nothing(self) -> Any:
-        """No rows, in the right type."""
-        import pyarrow as pa
-
-        return pa.nulls(0, self.type())
 
     def type(self) -> Any:
         """The Arrow type of the result."""
@@ -132,45 +66,3 @@ def task_threads() -> int:
 
     context = TaskContext.get()
     return min(context.cpus(), num_threads()) if context is not None else num_threads()
-
-
-def arrow_iterator_udf(function: Callable[[Iterator[Any]], Iterator[Any]], type_: Any) -> Any:
-    """A UDF from iterators of Arrow arrays to iterators of Arrow arrays, evaluated once per row."""
-    import pyarrow as pa
-
-    try:
-        from pyspark.sql.functions import arrow_udf
-    except ImportError as error:
-        import pyspark
-
-        version = pyspark.__version__
-        raise ClusterError(f"scoring needs Arrow UDFs, which came with Spark 4.1; this is {version}.") from error
-
-    def score(arrays):  # type: ignore[no-untyped-def]
-        yield from function(arrays)
-
-    score.__annotations__ = {"arrays": Iterator[pa.Array], "return": Iterator[pa.Array]}  # how Spark knows its kind
-    return arrow_udf(score, type_).asNondeterministic()
-
-
-def scoring_udf(spark: Any, model: Module, columns: Sequence[Column], head: Head, batch_size: int, strict: bool) -> Any:
-    """The UDF from a struct of the columns to a struct of the outputs."""
-    from pyspark.sql.types import StructField, StructType
-
-    fields = zip(head.names, head.types(), strict=True)
-    type_ = StructType([StructField(name, kind) for name, kind in fields])
-    return arrow_iterator_udf(Scorer(ship(spark, model), tuple(columns), head, batch_size, strict), type_)
-
-
-def with_struct(dataset: Any, name: str, udf: Any, values: Sequence[Any]) -> Any:
-    """``dataset`` with the struct column ``name`` that the UDF makes of a struct of ``values``.
-
-    Spark 4.3 fails (UNSUPPORTED_DATATYPE) where ML vectors stand beside an Arrow UDF, or come out of it, right above a
-    columnar scan (Parquet). So the struct is made in a step of its own, which turns batches of columns into rows; the
-    random number in it keeps the optimizer from taking the two steps as one.
-    """
-    from pyspark.sql import functions as F
-
-    inputs = [value.alias(f"c{i}") for i, value in enumerate(values)]
-    apart = dataset.withColumn(name, F.struct(*inputs, F.rand(0).alias("apart")))
-    return apart.withColumn(name, udf(F.col(name)))

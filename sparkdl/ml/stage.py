@@ -23,7 +23,7 @@ def stage(cls: C) -> C:
             if not hasattr(cls, made.__name__):
                 setattr(cls, made.__name__, made)
     keywords = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in params]
-    start = cls.__init__
+    start: Any = vars(cls)["__init__"]
 
     @functools.wraps(start)
     def __init__(self: Any, **values: Any) -> None:
@@ -36,10 +36,10 @@ def stage(cls: C) -> C:
         return self._set(**values)
 
     setParams.__doc__ = "Sets params by name."
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     for function in (__init__, setParams):
-        own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        function.__signature__ = inspect.Signature([own, *keywords])  # type: ignore[attr-defined]
-    cls.__init__, cls.setParams = __init__, setParams  # type: ignore[misc, attr-defined]
+        setattr(function, "__signature__", inspect.Signature([own, *keywords]))  # noqa: B010
+        setattr(cls, function.__name__, function)
     return cls
 
 

@@ -29,7 +29,7 @@ class StreamTrainer:
     """
 
     def __init__(self, estimator: NNEstimator, folder: str | os.PathLike[str]) -> None:
-        self.estimator, self.files = estimator.copy(), LocalFiles(folder)
+        self.estimator, self.files = estimator.copy(), LocalFiles(os.fspath(folder))
         self.batchId = -1
         self.model: NNModel | None = None
         if _FILE in self.files.names():
@@ -41,7 +41,7 @@ class StreamTrainer:
             return
         if not batch.isEmpty():
             self.model = self.estimator.fit(batch)
-            self.estimator.setModel(self.model.getModel().train())
+            self.estimator._set(model=self.model.getNet().train())
         net = self.estimator.getNet()
         arrays = {f"model/{name}": value for name, value in net.state_dict().items()}
         stored = Snapshot(Progress(iteration=batch_id + 1), Epoch(), {"batch": int(batch_id)}, arrays)
@@ -56,5 +56,5 @@ class StreamTrainer:
         net = copy.deepcopy(self.estimator.getNet())
         net.load_state_dict(stored.part("model"))
         self.batchId = int(stored.run["batch"])
-        self.estimator.setModel(net)
+        self.estimator._set(model=net)
         self.model = self.estimator._make_model(copy.deepcopy(net).eval())

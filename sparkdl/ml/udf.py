@@ -8,8 +8,10 @@ from typing import Any
 
 from sparkdl.data.fields import Column
 from sparkdl.errors import DataError
+from sparkdl.ml.append import arrow_iterator_udf
 from sparkdl.ml.outputs import Plain
-from sparkdl.ml.score import Scorer, arrow_iterator_udf, ship
+from sparkdl.ml.score import Scorer
+from sparkdl.ml.ship import ship
 from sparkdl.nn.module import Module
 
 

@@ -144,7 +144,7 @@ class Trainer:
         """
         self._transform = transform
         job = self.job(metrics)
-        self._check_names(job, validation is not None)
+        self.check_names(job, validation is not None)
         here = not is_dataframe(data)
         written = None if self.checkpoint is None else self.checkpoints(self.checkpoint, here)
         found = None if resume is None else self.checkpoints(resume, here)
@@ -179,7 +179,7 @@ class Trainer:
 
         return evaluate_arrays(job, data)
 
-    def _check_names(self, job: Job, validated: bool) -> None:
+    def check_names(self, job: Job, validated: bool) -> None:
         """Every figure that a trigger or schedule looks at must be there, else it would silently never fire."""
         names = [metric.name for metric in job.metrics]
         twice = {name for name in names if names.count(name) > 1}
