@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from sparkdl import nn, optim
-from sparkdl.errors import FormatError
 from sparkdl.ml.registry import registered
 from sparkdl.nn.losses.loss import Loss
+from sparkdl.nn.losses.plain import loss_config, loss_from_config
 from sparkdl.nn.module import Module
 from sparkdl.optim.config import Configured, from_config
 from sparkdl.optim.metrics.base import Metric
@@ -30,7 +30,7 @@ def as_loss(value: Any) -> Loss:
     if isinstance(value, str):
         return _named("loss", value, nn, "Loss")()
     if isinstance(value, Mapping):
-        return _loss_from(value)
+        return loss_from_config(value, registered())
     if not isinstance(value, Loss):
         raise TypeError(f"loss must be a loss of sparkdl.nn or its name, got {value!r}.")
     return value
@@ -75,7 +75,7 @@ def as_metric(value: Any) -> Metric:
 def to_json(value: Any) -> Any:
     """A param's value as plain JSON, from which the ``as_`` functions make it again."""
     if isinstance(value, Loss):
-        return {"type": type(value).__name__, **{k: to_json(v) for k, v in value.config().items()}}
+        return loss_config(value)
     if isinstance(value, Configured):
         return value.config()
     if isinstance(value, np.ndarray):
@@ -83,20 +83,6 @@ def to_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [to_json(each) for each in value]
     return value
-
-
-def _loss_from(config: Mapping[str, Any]) -> Loss:
-    name = config.get("type")
-    cls = registered().get(str(name)) or (getattr(nn, str(name)) if name in nn.__all__ else None)
-    if not (isinstance(cls, type) and issubclass(cls, Loss)):
-        raise FormatError(f"no loss is called {name!r}; is it yours? Then @sparkdl.ml.register its class.")
-    return cls(**{k: _loss_value(v) for k, v in config.items() if k != "type"})
-
-
-def _loss_value(value: Any) -> Any:
-    if isinstance(value, Mapping) and "type" in value:
-        return _loss_from(value)
-    return [_loss_value(each) for each in value] if isinstance(value, list) else value
 
 
 def _named(what: str, name: str, package: Any, ending: str, base: type = Loss) -> Any:

@@ -146,6 +146,7 @@ __getattr__, __dir__, __all__ = attach(
         "losses.multi_label": ["MultiLabelMarginLoss", "MultiLabelSoftMarginLoss", "MultiMarginLoss"],
         "losses.nll": ["NLLLoss"],
         "losses.per_sample": ["EuclideanLoss", "SigmoidCrossEntropyLoss", "HingeLoss"],
+        "losses.plain": ["loss_config", "loss_from_config"],
         "losses.poisson": ["PoissonNLLLoss"],
         "losses.products": ["DotProductLoss", "PGLoss", "L1Cost"],
         "losses.regression": ["MAPELoss", "MSLELoss", "LogCoshLoss"],
