@@ -5,7 +5,8 @@
 Both engines run plain SGD on the same gradients: sparkdl between two tasks on ``local-cluster[2,1,2048]``, gloo as an
 all-reduce between two processes with the update of the whole vector in each. The answers are compared first. Then the
 engines work in turn, a block of steps each, while the other sleeps; the figure that counts is the median of the ratios
-of neighbouring blocks. Times are of the slower task, per step.
+of neighbouring blocks. Times are of the slower task, per step. Both engines get the same number of steps to warm up
+first: the executors' JVMs spend whole cores on compiling what a step runs for its first few thousand steps.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 STEPS = {60_000: 100, 1_000_000: 30, 10_000_000: 6}  # of a block
+WARM = {60_000: 4000, 1_000_000: 400, 10_000_000: 20}  # steps before the first block
 LR = 0.01
 TOLERANCE = 1e-5
 
@@ -210,9 +212,9 @@ def main() -> None:
 
 def compare(ours: Turns, theirs: Turns, number: int, size: int, rounds: int) -> int:
     """Checks the answers, then times; returns the next number."""
-    steps = STEPS.get(size, 20)
+    steps, warm = STEPS.get(size, 20), WARM.get(size, 100)
     for turns in (ours, theirs):
-        turns.ask(number, {"size": size, "steps": steps, "weights": True})
+        turns.ask(number, {"size": size, "steps": warm, "weights": True})
     vectors = [np.load(t.folder / f"{t.engine}-{size}-{rank}.npy") for t in (ours, theirs) for rank in range(2)]
     error = max(float(np.abs(vectors[0] - other).max()) for other in vectors[2:]) / float(np.abs(vectors[0]).max())
     if vectors[0].tobytes() != vectors[1].tobytes() or not error < TOLERANCE:

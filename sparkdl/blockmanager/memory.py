@@ -63,6 +63,7 @@ class MemoryStore(BlockStore):
         gets: Sequence[tuple[Block, Pieces]] = (),
         removes: Sequence[Block] = (),
         timeout: float = TIMEOUT,
+        lend: bool = False,
     ) -> Timing:
         hub, counts = self.hub, self.hub.counts[self._team]
         data = [(block, b"".join(views(pieces))) for block, pieces in puts]

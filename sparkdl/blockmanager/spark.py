@@ -117,9 +117,10 @@ class SparkStore(BlockStore):
         gets: Sequence[tuple[Block, Pieces]] = (),
         removes: Sequence[Block] = (),
         timeout: float = TIMEOUT,
+        lend: bool = False,
     ) -> Timing:
         body: list[memoryview] = []
-        head = [_LONG.pack(int(timeout * 1e9)), _INT.pack(len(puts))]
+        head = [_limits(timeout, lend), _INT.pack(len(puts))]
         for block, pieces in puts:
             head.append(text(str(block)))
             head += self._pieces(views(pieces), body)
@@ -148,13 +149,13 @@ class SparkStore(BlockStore):
         return Timing(waited * 1e-9, moved * 1e-9)
 
     def read(self, block: Block, timeout: float = TIMEOUT) -> bytes:
-        head = [_LONG.pack(int(timeout * 1e9)), _INT.pack(0), _INT.pack(0), _INT.pack(1)]
+        head = [_limits(timeout), _INT.pack(0), _INT.pack(0), _INT.pack(1)]
         head += _waits(block.source, [(block.kind, block.step)])
         head += [_INT.pack(1), text(str(block)), _INT.pack(1), _PIECE.pack(_INLINE, 0, -1), _INT.pack(0)]
         return bytes(self._call(Verb.EXCHANGE, b"".join(head), (), timeout)[1])
 
     def wait(self, kind: str, step: int, sources: Sequence[int], timeout: float = TIMEOUT) -> None:
-        head = [_LONG.pack(int(timeout * 1e9)), _INT.pack(0), _INT.pack(0), _INT.pack(len(sources))]
+        head = [_limits(timeout), _INT.pack(0), _INT.pack(0), _INT.pack(len(sources))]
         for source in sources:
             head += [*_waits(source, [(kind, step)]), _INT.pack(0)]
         self._call(Verb.EXCHANGE, b"".join([*head, _INT.pack(0)]), (), timeout)
@@ -240,6 +241,11 @@ def _kind(kind: str) -> int:
     if not (kind.isascii() and kind.isalnum() and len(kind) <= KIND_LENGTH):
         raise ValueError(f"a kind of blocks is 1 to {KIND_LENGTH} letters and digits, got {kind!r}.")
     return int.from_bytes(kind.encode(), "little")
+
+
+def _limits(timeout: float, lend: bool = False) -> bytes:
+    """How an exchange opens."""
+    return struct.pack("<qB", int(timeout * 1e9), lend)
 
 
 def _waits(source: int, steps: Iterable[tuple[str, int]]) -> list[bytes]:

@@ -84,8 +84,12 @@ class BlockStore(abc.ABC):
         gets: Sequence[tuple[Block, Pieces]] = (),
         removes: Sequence[Block] = (),
         timeout: float = TIMEOUT,
+        lend: bool = False,
     ) -> Timing:
         """Puts, then waits for and fetches ``gets`` into their buffers, then removes own blocks: in one call.
+
+        With ``lend`` a store may leave what is put in the caller's shared memory rather than copy it: these bytes must
+        not change until the block has been removed, or until all who fetch it are known to have done so.
 
         Raises BlockError when a block is late, lost or of another size than its buffers.
         """

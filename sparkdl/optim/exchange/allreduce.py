@@ -152,6 +152,7 @@ class AllReduce(Exchange):
         started = time.perf_counter()
         message = self._slices.outgoing(step, w)
         self.costs.encode += time.perf_counter() - started
+        # an owner whose new weights are there has fetched this member's gradients: backward may write over them
         self._travel(message, self._slices.incoming(step), [])
         self._old += [block for block, _ in message]
         self._slices.received()
@@ -161,7 +162,7 @@ class AllReduce(Exchange):
         return self.timeout if self.costs.steps >= FIRST_STEPS else max(TIMEOUT, self.timeout)
 
     def _travel(self, puts: Message, gets: Message, removes: list[Block]) -> None:
-        timing = self.store.exchange(puts, gets, removes, self._patience())
+        timing = self.store.exchange(puts, gets, removes, self._patience(), lend=True)
         self.costs.wait += timing.wait
         self.costs.move += timing.move
         self.costs.sent += sum(p.nbytes for _, pieces in puts for p in pieces)

@@ -79,7 +79,8 @@ class Gradients:
                 coded = list(self.arrays[self._out[target]])
                 for out, s in zip(coded, sums, strict=True):
                     self._codec.encode(s, out)
-            message += self._message(step, member.rank, target, header, coded)
+            # an owner of nothing sends no weights, so none can know when it has fetched: it gets bytes of its own
+            message += self._message(step, member.rank, target, header if self._size(target) else header.copy(), coded)
         return message
 
     def incoming(self, step: int) -> Message:

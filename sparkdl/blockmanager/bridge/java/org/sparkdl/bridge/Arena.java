@@ -119,6 +119,11 @@ final class Arena {
     return windows[(int) Math.min(offset / STRIDE, windows.length - 1)];
   }
 
+  /** The memory itself. */
+  ByteBuffer view(long offset, long length) {
+    return window(offset, length).slice((int) (offset % STRIDE), (int) length);
+  }
+
   void read(long offset, byte[] out, int at, int length) {
     window(offset, length).get((int) (offset % STRIDE), out, at, length);
   }

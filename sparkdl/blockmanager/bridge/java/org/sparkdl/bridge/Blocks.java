@@ -46,6 +46,10 @@ final class Blocks {
 
   /** Stores the bytes themselves, not a copy, unless the id is taken. Under memory pressure Spark writes them to disk. */
   static void put(BlockManager manager, BlockId id, byte[] data, boolean tellMaster) throws Exception {
+    put(manager, id, new ChunkedByteBuffer(ByteBuffer.wrap(data)), tellMaster);
+  }
+
+  static void put(BlockManager manager, BlockId id, ChunkedByteBuffer data, boolean tellMaster) throws Exception {
     Object[] arguments = new Object[PUT.getParameterCount()];
     boolean first = true;
     for (int i = 0; i < arguments.length; i++) {
@@ -53,7 +57,7 @@ final class Blocks {
       if (type == BlockId.class) {
         arguments[i] = id;
       } else if (type == ChunkedByteBuffer.class) {
-        arguments[i] = new ChunkedByteBuffer(ByteBuffer.wrap(data));
+        arguments[i] = data;
       } else if (type == StorageLevel.class) {
         arguments[i] = StorageLevel.MEMORY_AND_DISK_SER();
       } else if (type == boolean.class) {
@@ -66,7 +70,7 @@ final class Blocks {
       }
     }
     if (!(Boolean) PUT.invoke(manager, arguments)) {
-      throw new IllegalStateException("block " + id + " of " + data.length + " bytes found no room in memory and none on disk");
+      throw new IllegalStateException("block " + id + " of " + data.size() + " bytes found no room in memory and none on disk");
     }
   }
 

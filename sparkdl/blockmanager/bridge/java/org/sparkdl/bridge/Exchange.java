@@ -19,8 +19,9 @@ final class Exchange {
     }
     Connection.busy |= c.places.length > 1;
     final long timeout = in.readLong();
+    final boolean lend = in.readByte() != 0;
     for (int n = in.readInt(); n > 0; n--) {
-      put(c, in);
+      put(c, in, lend);
     }
     for (int n = in.readInt(); n > 0; n--) {
       c.page.announce(in.readLong(), in.readLong());
@@ -78,14 +79,36 @@ final class Exchange {
     return removes;
   }
 
-  private static void put(Connection c, Request in) throws Exception {
+  private static void put(Connection c, Request in, boolean lend) throws Exception {
     final BlockId id = Blocks.id(c.run, in.readString());
     Pull.Piece[] pieces = pieces(c, in);
     long size = 0;
     for (Pull.Piece piece : pieces) {
       size += piece.length;
+      lend &= piece.arena != null && piece.length > 0;
     }
-    byte[] data = new byte[Math.toIntExact(size)]; // Spark keeps this very array
+    byte[] copy = lend ? null : copy(in, pieces, size); // what comes with the message is read in any case
+    if (Blocks.has(c.manager, id)) { // the first put wins
+      return;
+    }
+    if (copy != null) {
+      Blocks.put(c.manager, id, copy, false); // Spark keeps this very array
+    } else {
+      Lent lent = Lent.of(pieces);
+      try {
+        Blocks.put(c.manager, id, lent, false);
+      } finally {
+        if (!c.manager.memoryStore().contains(id)) { // it went to disk, or nowhere
+          lent.dispose();
+        }
+      }
+    }
+    c.counters.blocksPut.increment();
+    c.counters.bytesPut.add(size);
+  }
+
+  private static byte[] copy(Request in, Pull.Piece[] pieces, long size) throws Exception {
+    byte[] data = new byte[Math.toIntExact(size)];
     int at = 0;
     for (Pull.Piece piece : pieces) {
       int length = (int) piece.length;
@@ -96,11 +119,7 @@ final class Exchange {
       }
       at += length;
     }
-    if (!Blocks.has(c.manager, id)) { // the first put wins
-      Blocks.put(c.manager, id, data, false);
-      c.counters.blocksPut.increment();
-      c.counters.bytesPut.add(size);
-    }
+    return data;
   }
 
   private static Pull pull(Connection c, Request in, List<Pull.Target> targets, CountDownLatch done) {

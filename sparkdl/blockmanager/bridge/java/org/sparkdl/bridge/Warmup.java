@@ -52,7 +52,7 @@ final class Warmup {
     long stop = System.nanoTime() + LONGEST;
     long kind = 'g';
     for (int step = 1; step <= ROUNDS && System.nanoTime() < stop && !Connection.busy; step++) {
-      out.put(Connection.EXCHANGE).putLong(LONGEST);
+      out.put(Connection.EXCHANGE).putLong(LONGEST).put((byte) 1);
       out.putInt(1);
       block("g_" + step, 0);
       out.putInt(1).putLong(kind).putLong(step);
