@@ -220,7 +220,15 @@ final class Connection implements Runnable {
 
   void remove(BlockId id) {
     if (Blocks.has(manager, id)) {
-      manager.removeBlock(id, false);
+      try {
+        manager.removeBlock(id, false);
+      } catch (RuntimeException error) {
+        throw error;
+      } catch (Exception error) { // Spark's own, which Scala does not declare: a mate or the driver was quicker
+        if (Blocks.has(manager, id)) {
+          throw new IllegalStateException(error);
+        }
+      }
     }
   }
 
