@@ -133,9 +133,10 @@ def test_a_later_step_is_not_taken_for_an_earlier_one_nor_another_kind(together)
         store.put(Block("a", 3, store.rank), b"three")
         store.put(Block("b", 9, store.rank), b"nine")
         store.wait("a", 3, [0, 1], timeout=30)
-        seen = [refused(lambda k=k, n=n: store.wait(k, n, [1 - store.rank], timeout=0.2)) for k, n in (("a", 4), ("c", 1))]
+        other = 1 - store.rank
+        seen = [refused(lambda k=k, n=n: store.wait(k, n, [other], timeout=0.2)) for k, n in (("a", 4), ("c", 1))]
         store.put(Block("end", 1, store.rank), b"1")
-        store.wait("end", 1, [1 - store.rank], timeout=30)
+        store.wait("end", 1, [other], timeout=30)
         return seen
 
     for rank, (later, other) in enumerate(together(work)):

@@ -21,7 +21,7 @@ import org.apache.spark.storage.BlockManager;
  */
 final class Page {
   static final int ENTRIES = 64;
-  static final long END = 'e' | 'n' << 8 | 'd' << 16; // the entry of a task that has ended
+  static final long END = -1; // the entry of a task that has ended; no block's kind, as these are ASCII
   static final int NOTE_BYTES = 16 << 10;
   private static final VarHandle LONG = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
   private static final ConcurrentHashMap<String, Page> HERE = new ConcurrentHashMap<>();
