@@ -46,7 +46,10 @@ class Value:
 
     def size(self, axis: int) -> int:
         """The size along an axis (0 is the batch), which must be known."""
-        size = self.known(f"the size of axis {axis}")[axis - 1 if axis > 0 else axis]
+        shape = self.known(f"the size of axis {axis}")
+        if not -len(shape) <= axis <= len(shape):
+            raise FormatError(f"axis {axis} is needed of an array of {len(shape) + 1} axes.")
+        size = shape[axis - 1 if axis > 0 else axis]
         if size is None:
             raise FormatError(f"the size of axis {axis} is needed, but the file leaves it open; name the input's shape.")
         return size

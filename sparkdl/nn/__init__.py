@@ -88,6 +88,9 @@ __getattr__, __dir__, __all__ = attach(
         "layers.caffe_detection_output": ["CaffeDetectionOutput"],
         "layers.pad": ["Pad"],
         "layers.same_pad": ["SamePad", "SameMeanCorrection"],
+        "layers.resample": ["Resample"],
+        "layers.take": ["Take"],
+        "layers.function": ["Function"],
         "layers.attention": ["MultiheadAttention", "ScaledDotProductAttention"],
         "layers.positional": ["SinusoidalEncoding", "LearnedEncoding"],
         "layers.transformer": [

@@ -117,6 +117,37 @@ def detections(layer, locations, confidences, priors):
     return np.array([[[[n, 1, 0.9, 0, 0, 0.5, 0.5], [n, 1, 0.7, 0.5, 0.5, 1, 1]]] for n in range(2)])
 
 
+def resampled(layer, x):
+    """Place by place, with the kernels written out as in the literature."""
+
+    def weight(t):
+        t = abs(t)
+        if layer.kernel == "bicubic":
+            return 1.5 * t**3 - 2.5 * t**2 + 1 if t <= 1 else -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2 if t < 2 else 0
+        if layer.kernel == "mitchellcubic":
+            near, far = 21 * t**3 - 36 * t**2 + 16, -7 * t**3 + 36 * t**2 - 60 * t + 32
+            return (near if t < 1 else far if t < 2 else 0) / 18
+        if layer.kernel == "gaussian":
+            return np.exp(-(t**2) / 0.5) if t < 1.5 else 0
+        radius = int(layer.kernel[-1])
+        return np.sinc(t) * np.sinc(t / radius) if t < radius else 0
+
+    def row(i, n, m):
+        if layer.kernel == "nearest":
+            return np.eye(n)[min(int((i + 0.5) * n / m), n - 1)]
+        if layer.kernel == "area":
+            inside = [max(0, min(p + 1, (i + 1) * n / m) - max(p, i * n / m)) for p in range(n)]
+        else:
+            at = (i + 0.5) * n / m - 0.5
+            at = np.floor(at) + round((at - np.floor(at)) * 1024) / 1024 if layer.kernel == "bicubic" else at
+            inside = [weight(p - at) for p in range(n)]
+        return np.array(inside) / sum(inside)
+
+    (high, wide), (h, w) = layer.size, x.shape[2:]
+    rows, columns = np.stack([row(i, h, high) for i in range(high)]), np.stack([row(i, w, wide) for i in range(wide)])
+    return np.einsum("bchw,Hh,Ww->bcHW", x, rows, columns)
+
+
 def fixed(array):
     return lambda rng, shape: np.repeat(np.array(array, np.float64)[:1], shape[0], 0)
 
@@ -290,6 +321,27 @@ CASES = {
         bad=[(((2, 12), (2, 5), (2, 2, 12)), "3 priors")],
         refused=[(lambda: nn.CaffeDetectionOutput(2, code_type="x"), "code_type")],
     ),
+    "Take": Case(lambda: nn.Take((2, 0, 0, -1), 2), (2, 3, 4), lambda layer, x: x[:, :, [2, 0, 0, 3]], bad=[((2, 3, 2), "places")]),
+    **{
+        f"Function, {name}": Case(
+            lambda name=name: nn.Function(name),
+            (4, 3),
+            lambda layer, x: getattr(np, {"round": "rint"}.get(layer.name, layer.name))(x),
+            inputs=lambda rng, shape: rng.uniform(0.1, 0.4, shape),
+            refused=[(lambda: nn.Function("gamma"), "one of")],
+        )
+        for name in nn.Function.NAMES
+    },
+    **{
+        f"Resample, {kernel}": Case(
+            lambda kernel=kernel: nn.Resample((7, 3), kernel),
+            (2, 3, 5, 4),
+            resampled,
+            bad=[((2, 3, 4), "height, width")],
+            refused=[(lambda: nn.Resample((0, 3), "area"), ">= 1"), (lambda: nn.Resample((1, 1), "x"), "kernel")],
+        )
+        for kernel in nn.Resample.KERNELS
+    },
     "TimeDistributed": Case(
         lambda: nn.TimeDistributed(nn.Linear(4, 3)),
         (2, 5, 4),

@@ -97,7 +97,10 @@ def rule_and_schedule(solver: Message) -> tuple[str, dict[str, Any], Any]:
     if kind not in makers:
         raise UnsupportedError(f"solver type {kind!r}; known are {', '.join(makers)}.")
     name, more = makers[kind]()
-    return name, {**shared, **more}, _schedule(solver)
+    try:
+        return name, {**shared, **more}, _schedule(solver)
+    except ValueError as error:
+        raise FormatError(f"the solver's learning rate policy makes no sense: {error}") from error
 
 
 def _schedule(solver: Message) -> Any:

@@ -122,7 +122,7 @@ class _Parser:
         self.count += 1
         within("layers", self.count, current().layers)
         kind, config = self.head(data)
-        name = data.get("name") or (config.get("name") if isinstance(config, dict) else None) or kind.lower()
+        name = data.get("name") or (config.get("name") if isinstance(config, dict) else None) or self.unnamed(kind)
         if not isinstance(name, str):
             raise FormatError(f"a layer's name is {str(name)[:60]!r}.")
         registered = data.get("registered_name")
@@ -135,7 +135,10 @@ class _Parser:
         original, config = kind, dict(config)
         module = str(data.get("module") or "")
         if self.version[0] == 1:
-            kind, config = self.keras1(kind, config, depth)
+            try:
+                kind, config = self.keras1(kind, config, depth)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise FormatError(f"layer {name!r} ({original}): its config is incomplete ({error!r}).") from error
         if registered and ">" in str(registered) and not str(registered).startswith(("Keras>", "keras>")):
             kind = str(registered)
         if ".ops." in module or module.endswith(".ops") or module.startswith("keras.ops"):
@@ -147,6 +150,10 @@ class _Parser:
         self.input_fields(spec)
         self.wrapped(spec, depth)
         return spec
+
+    def unnamed(self, kind: str) -> str:
+        """A name for a layer that has none, as a Sequential inside another one in Keras 1; Keras itself writes ``_1``."""
+        return f"{kind.lower()}{self.count}"
 
     def keras1(self, kind: str, config: dict[str, Any], depth: int) -> tuple[str, dict[str, Any]]:
         if kind == "Merge":
@@ -264,7 +271,8 @@ class _Parser:
             node = [node]
         refs, kwargs = [], {}
         for item in node:
-            refs.append(self.ref(item))
+            constant = isinstance(item, list) and len(item) > 2 and item[0] == "_CONSTANT_VALUE"
+            refs.append(item[2] if constant else self.ref(item))
             if len(item) > 3 and isinstance(item[3], dict):
                 kwargs.update({k: self.old_argument(v) for k, v in item[3].items()})
         return Call([refs[0] if len(refs) == 1 else refs] if refs else [], kwargs)

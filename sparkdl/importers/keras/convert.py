@@ -231,10 +231,11 @@ class NetBuilder:
                 return self.model(spec.model, [t for t in given if isinstance(t, Tensor)], f"{name}/")
             finally:
                 self.trainable = before
-        kind = spec.config.get("becomes", spec.kind) if spec.kind == "Merge" else spec.kind
-        conversion = Conversion(spec, args, kwargs, name, self)
+        if spec.kind == "Merge":
+            spec.kind = spec.config["becomes"]
+        conversion = Conversion(spec, _with_masks(args, kwargs.get("mask")), kwargs, name, self)
         try:
-            made = table()[kind].convert(conversion)
+            made = table()[spec.kind].convert(conversion)
         except (FormatError, UnsupportedError):
             raise
         except ShapeError as error:
@@ -244,6 +245,18 @@ class NetBuilder:
                 raise  # not the file's fault
             raise FormatError(f"layer {name!r} ({spec.original}): its config does not make sense ({error!r}).") from error
         return made if isinstance(made, list) else [made]
+
+
+def _with_masks(args: list[Any], mask: Any) -> list[Any]:
+    """The arguments, the inputs with masks that the call names; Keras 3 writes down how masks were joined."""
+    if not args or mask is None:
+        return args
+    single = isinstance(args[0], Tensor)
+    inputs, masks = ([args[0]], [mask]) if single else (args[0], mask)
+    if not isinstance(inputs, list) or not isinstance(masks, list):
+        return args
+    made = [t.masked(m.plain) if isinstance(t, Tensor) and isinstance(m, Tensor) else t for t, m in zip(inputs, masks, strict=False)]
+    return [made[0] if single else made + inputs[len(made) :], *args[1:]]
 
 
 def _node_shift(model: ModelSpec) -> dict[str, int]:

@@ -56,7 +56,7 @@ def upgrade(kind: str, old: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if kind == "ZeroPadding2D" and isinstance(new.get("padding"), dict):
         p = new["padding"]
         new["padding"] = [p.get(f"{side}_pad", 0) for side in ("top", "bottom", "left", "right")]
-    if kind in ("ZeroPadding2D", "ZeroPadding3D") or kind.startswith("Cropping"):
+    if kind in ("ZeroPadding2D", "ZeroPadding3D", "Cropping2D", "Cropping3D"):
         for key in ("padding", "cropping"):
             if isinstance(new.get(key), list):
                 new[key] = _pairs(new[key], int(kind[-2]))

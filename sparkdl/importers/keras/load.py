@@ -58,6 +58,7 @@ class _Source:
     def __init__(self, config: Any, file: Hdf5 | None, version: str, backend: str, training: Any = None) -> None:
         self.config, self.file, self.training = config, file, training
         self.version, self.backend = _version(version, config), backend
+        self.in_tensorflow = "-tf" in version or self.version >= (2, 4)
 
     def close(self) -> None:
         if self.file is not None:
@@ -66,7 +67,7 @@ class _Source:
     def convert(self, backend: str | None) -> tuple[nn.Graph, ModelSpec]:
         backend = backend or self.backend or self._inferred_backend()
         model = parse_model(self.config, self.version, backend)
-        _default_layout(model, backend)
+        _default_layout(model, backend, self.in_tensorflow)
         check_supported(model)
         if self.file is not None:
             assign(self.file, model, variables)
@@ -150,7 +151,7 @@ def _looks_like_keras1(config: Any) -> bool:
     return any(f'"{key}"' in text for key in ("output_dim", "nb_filter", "border_mode", "dim_ordering")) and '"units"' not in text
 
 
-def _default_layout(model: ModelSpec, backend: str) -> None:
+def _default_layout(model: ModelSpec, backend: str, in_tensorflow: bool) -> None:
     """Layers that do not say take the layout of the model's other layers, else the backend's own."""
     layers = model.walk()
     said = [spec.config["data_format"] for spec in layers if spec.config.get("data_format") in ("channels_first", "channels_last")]
@@ -158,4 +159,4 @@ def _default_layout(model: ModelSpec, backend: str) -> None:
     for spec in layers:
         if spec.config.get("data_format") is None and spec.kind != "Flatten":
             spec.config["data_format"] = "channels_last" if spec.kind.endswith("1D") else default
-        spec.backend = backend
+        spec.backend, spec.in_tensorflow = backend, in_tensorflow

@@ -67,6 +67,8 @@ class _Legacy:
                 raise FormatError(f"{self.top.file.path}: the weights of layer {name!r} are missing.")
             arrays[name] = [self._dataset(group, weight) for weight in _names(group, "weight_names")]
         used: set[str] = set()
+        own = {layer.name for layer in self.model.walk()}
+        self.spare = [name for name in arrays if arrays[name] and name not in own]
         for layer in self.model.layers:
             self._layer(layer, arrays, used)
         surplus = sorted(name for name in arrays if name not in used and arrays[name])
@@ -81,15 +83,20 @@ class _Legacy:
 
     def _layer(self, layer: LayerSpec, arrays: dict[str, list[Dataset]], used: set[str]) -> None:
         slots = list(_slots(layer, self.variables))
-        if layer.name not in arrays:
-            if layer.model is not None:  # Keras 1 writes the layers of a nested Sequential one by one
+        name = layer.name
+        if name not in arrays:
+            if layer.model is None:
+                if slots:
+                    raise FormatError(f"layer {name!r} ({layer.original}): its weights are missing in the file.")
+                return
+            one_by_one = any(inner.name in arrays for inner in layer.model.walk())
+            if one_by_one or not slots or not self.spare:  # Keras 1 does so with the branches of a Merge
                 for inner in layer.model.layers:
                     self._layer(inner, arrays, used)
-            elif slots:
-                raise FormatError(f"layer {layer.name!r} ({layer.original}): its weights are missing in the file.")
-            return
-        used.add(layer.name)
-        found = arrays[layer.name]
+                return
+            name = self.spare.pop(0)  # Keras 1 writes no names of nested models, but keeps their order
+        used.add(name)
+        found = arrays[name]
         order = [slot for slot in slots if slot[2]] + [slot for slot in slots if not slot[2]]
         if len(found) != len(order) and not (layer.model is None and _grouped(layer, len(found))):
             wanted = ", ".join(f"{spec.name}.{name}" for spec, name, _ in order[:12]) or "none"

@@ -48,6 +48,10 @@ class Tensor:
         kept = self.mask if mask else None
         return Tensor(moved=value, mask=kept) if self._moved is not None else Tensor(value, mask=kept)
 
+    def masked(self, mask: Value) -> Tensor:
+        """The same values with another mask."""
+        return Tensor(self._plain, self._moved, mask)
+
     @property
     def ndim(self) -> int:
         return self.some.ndim

@@ -36,13 +36,8 @@ def projection(c: Conversion) -> Tensor:
     return Tensor(c.apply(c.once("linear", make), c.x.plain))
 
 
-def _refuse_axes(spec: LayerSpec) -> str | None:
-    axes = spec.config.get("attention_axes")
-    return None if axes in (None, [1], 1) else f"attention_axes {axes}"
-
-
-@converts("MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention", refuse=_refuse_axes,
-          note="masks, use_causal_mask, return_attention_scores; attention over axis 1")  # fmt: skip
+@converts("MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention",
+          note="masks, use_causal_mask, return_attention_scores; any attention_axes")  # fmt: skip
 def multi_head(c: Conversion) -> Any:
     grouped = c.spec.kind != "MultiHeadAttention"
     tensors = _arguments(c, ("query", "value", "key"))
@@ -60,6 +55,7 @@ def multi_head(c: Conversion) -> Any:
         "query_dense": (1, (query.size(-1), heads, width)), "key_dense": (1, (key.size(-1), groups, width)),
         "value_dense": (1, (value.size(-1), groups, deep)), "output_dense": (2, (heads, deep, out)),
     }  # fmt: skip
+    axes = _attention_axes(c, query)
 
     def part(name: str, x: Value) -> Value:
         spec = c.spec.children[name]
@@ -67,21 +63,65 @@ def multi_head(c: Conversion) -> Any:
         return c.net.call(spec, [Tensor(x)], {}, f"{c.name}/{name}")[0].plain
 
     def split(x: Value, n: int, size: int, name: str) -> Value:
-        x = c.apply(nn.Reshape((-1, n, size)), x, suffix=f"{name}_heads")
-        x = c.apply(nn.Permute((2, 1, 3)), x, suffix=f"{name}_turn")
-        return x if n == heads else c.apply(nn.Repeat(1, heads // n), x, suffix=f"{name}_groups")
+        """(batch, heads, places, size), with further axes in front of the heads where not all are attended over."""
+        inner = x.sizes()[:-2] if x.ndim > 3 else ()
+        x = c.apply(nn.Reshape((*inner, -1, n, size)), x, suffix=f"{name}_heads")
+        k = len(inner)
+        x = c.apply(nn.Permute((*range(1, k + 1), k + 2, k + 1, k + 3)), x, suffix=f"{name}_turn")
+        return x if n == heads else c.apply(nn.Repeat(k + 1, heads // n), x, suffix=f"{name}_groups")
 
-    q = split(part("query_dense", query.plain), heads, width, "query")
-    k = split(part("key_dense", key.plain), groups, width, "key")
-    v = split(part("value_dense", value.plain), groups, deep, "value")
+    q = split(part("query_dense", _joined(c, query, axes, "query")), heads, width, "query")
+    k = split(part("key_dense", _joined(c, key, axes, "key")), groups, width, "key")
+    v = split(part("value_dense", _joined(c, value, axes, "value")), groups, deep, "value")
     q = c.apply(nn.MulConstant(1 / sqrt(width)), q, suffix="scale")
     scores = c.apply(nn.MatMul(transpose_b=True), q, k, suffix="scores")
-    scores = _masked(c, scores, query, key if tensors.get("key") else value, tensors.get("attention_mask"))
-    weights = c.apply(nn.Softmax(3), scores, suffix="softmax")
-    y = c.apply(nn.Permute((2, 1, 3)), c.apply(nn.MatMul(), weights, v, suffix="mix"), suffix="turn")
-    y = part("output_dense", c.apply(nn.Reshape((-1, heads * deep)), y, suffix="join"))
-    made = Tensor(y, mask=query.mask)
-    return [made, Tensor(weights)] if c.kwargs.get("return_attention_scores") else made
+    asked = bool(c.kwargs.get("return_attention_scores"))
+    if query.ndim > 3 and (asked or any(t.mask is not None for t in tensors.values()) or tensors.get("attention_mask")):
+        raise c.refuse("masks or returned scores with more than one axis beside batch and features")
+    scores = _masked(c, scores, _masks_of(c, tensors, query, value), tensors.get("attention_mask"))
+    weights = c.apply(nn.Softmax(scores.ndim - 1), scores, suffix="softmax")
+    y = c.apply(nn.MatMul(), weights, v, suffix="mix")
+    n = y.ndim - 4  # axes that are not attended over
+    y = c.apply(nn.Permute((*range(1, n + 1), n + 2, n + 1, n + 3)), y, suffix="turn")
+    inner = y.sizes()[:n]
+    y = part("output_dense", c.apply(nn.Reshape((*inner, -1, heads * deep)), y, suffix="join"))
+    made = Tensor(_parted(c, y, query, axes), mask=query.mask)
+    return [made, Tensor(weights)] if asked else made
+
+
+def _attention_axes(c: Conversion, query: Tensor) -> tuple[int, ...]:
+    """The axes that are attended over; all but batch and features if the file does not say."""
+    given = c.spec.config.get("attention_axes")
+    given = [given] if isinstance(given, int) else given or list(range(1, query.ndim - 1))
+    axes = tuple(sorted({a % query.ndim for a in given}))
+    if not axes or 0 in axes or query.ndim - 1 in axes:
+        raise c.fail(f"attention_axes are {given}")
+    return axes
+
+
+def _joined(c: Conversion, x: Tensor, axes: tuple[int, ...], name: str) -> Value:
+    """(batch, other axes, places, features): the axes that are attended over become one, behind the others."""
+    if x.ndim == 3:
+        return x.plain
+    order = [i for i in range(1, x.ndim - 1) if i not in axes] + list(axes)
+    sizes = x.plain.sizes()
+    y = x.plain
+    if order != sorted(order):
+        y = c.apply(nn.Permute((*order, x.ndim - 1)), y, suffix=f"{name}_order")
+    kept = [sizes[i - 1] for i in order[: len(order) - len(axes)]]
+    return c.apply(nn.Reshape((*kept, -1, sizes[-1])), y, suffix=f"{name}_join")
+
+
+def _parted(c: Conversion, y: Value, query: Tensor, axes: tuple[int, ...]) -> Value:
+    """Undoes ``_joined`` for the output."""
+    if query.ndim == 3:
+        return y
+    order = [i for i in range(1, query.ndim - 1) if i not in axes] + list(axes)
+    sizes = query.plain.sizes()
+    y = c.apply(nn.Reshape((*(sizes[i - 1] for i in order), y.sizes()[-1])), y, suffix="parts")
+    if order == sorted(order):
+        return y
+    return c.apply(nn.Permute((*(order.index(i) + 1 for i in range(1, query.ndim - 1)), query.ndim - 1)), y, suffix="order")
 
 
 def _arguments(c: Conversion, names: tuple[str, ...]) -> dict[str, Tensor]:
@@ -95,49 +135,69 @@ def _arguments(c: Conversion, names: tuple[str, ...]) -> dict[str, Tensor]:
     return found
 
 
-def _masked(c: Conversion, scores: Value, query: Tensor, key: Tensor, given: Tensor | None) -> Value:
+def _masks_of(c: Conversion, tensors: dict[str, Tensor], query: Tensor, value: Tensor) -> list[Value]:
+    """Masks of the inputs: before tf.keras 2.10 multi-head attention did not look at them."""
+    if c.spec.version < (2, 10):
+        return []
+    masks = [t.mask for t in (value, tensors.get("key")) if t is not None and t.mask is not None]
+    if query.mask is not None:
+        rows = c.apply(nn.Unsqueeze(2), query.mask, suffix="query_mask")
+        masks.append(c.apply(nn.Tile(2, value.size(1)), rows, suffix="query_rows"))
+    return masks
+
+
+def _masked(c: Conversion, scores: Value, masks: list[Value], given: Tensor | None = None) -> Value:
     causal = bool(c.kwargs.get("use_causal_mask", False) or c.spec.get("causal", False))
-    masks = []
-    if key.mask is not None:
-        masks.append(key.mask)
-    if given is not None:
-        masks.append(given.plain)
+    masks = [*masks, *([given.plain] if given is not None else [])]
     if not masks and not causal:
         return scores
     return c.apply(nn.MaskScores(causal), scores, *masks, suffix="mask")
 
 
-@converts("Attention", "AdditiveAttention", refuse=lambda spec: None if spec.get("score_mode", "dot") == "dot" else "score_mode 'concat'",
-          variables=lambda spec: ["scale"] if spec.get("use_scale", spec.kind == "AdditiveAttention") else [],
-          note="dot and additive scores; masks and causality")  # fmt: skip
+def _attention_variables(spec: LayerSpec) -> list[str]:
+    scale = spec.get("use_scale", spec.kind == "AdditiveAttention")
+    concat = spec.kind == "Attention" and spec.get("score_mode", "dot") == "concat"
+    return (["scale"] if scale else []) + (["concat_score_weight"] if concat else [])
+
+
+@converts("Attention", "AdditiveAttention", variables=_attention_variables, note="dot, concat and additive scores; masks and causality",
+          refuse=lambda spec: None if spec.get("score_mode", "dot") in ("dot", "concat") else f"score_mode {spec['score_mode']!r}")  # fmt: skip
 def attention(c: Conversion) -> Any:
     inputs = c.inputs
     if len(inputs) not in (2, 3):
         raise c.fail(f"it has {len(inputs)} inputs")
     query, value = inputs[:2]
     key = inputs[2] if len(inputs) == 3 else value
-    scaled = bool(c.spec.get("use_scale", c.spec.kind == "AdditiveAttention"))
-    if c.spec.kind == "Attention":
+    names = _attention_variables(c.spec)
+    concat = "concat_score_weight" in names
+    if c.spec.kind == "Attention" and not concat:
         scores = c.apply(nn.MatMul(transpose_b=True), query.plain, key.plain, suffix="scores")
-        if scaled:
-            scores = c.apply(c.once("scale", lambda: _scale(c, ())), scores, suffix="scale")
+        if names:
+            scores = c.apply(c.once("scale", lambda: _scale(c, 0, ())), scores, suffix="scale")
     else:
-        size = query.size(-1)
         q = c.apply(nn.Unsqueeze(2), query.plain, suffix="query")
         k = c.apply(nn.Unsqueeze(1), key.plain, suffix="key")
-        scores = c.apply(nn.Tanh(), c.apply(nn.Add(), q, k, suffix="sum"), suffix="tanh")
-        if scaled:
-            scores = c.apply(c.once("scale", lambda: _scale(c, (size,))), scores, suffix="scale")
+        scores = c.apply(nn.Add(), q, k, suffix="sum")
+        if concat and len(names) == 2:
+            scores = c.apply(c.once("scale", lambda: _scale(c, 0, ())), scores, suffix="scale")
+        scores = c.apply(nn.Tanh(), scores, suffix="tanh")
+        if not concat and names:
+            scores = c.apply(c.once("scale", lambda: _scale(c, 0, (query.size(-1),))), scores, suffix="scale")
         scores = c.apply(nn.ReduceSum((3,)), scores, suffix="scores")
-    scores = _masked(c, scores, query, key if len(inputs) == 3 else value, None)
+        if concat:
+            scores = c.apply(c.once("weight", lambda: _scale(c, len(names) - 1, ())), scores, suffix="weight")
+    scores = _masked(c, scores, [] if value.mask is None else [value.mask])
     weights = c.apply(nn.Softmax(2), scores, suffix="softmax")
-    y = Tensor(c.apply(nn.MatMul(), weights, value.plain), mask=query.mask)
+    made = c.apply(nn.MatMul(), weights, value.plain, suffix="mix" if query.mask is not None else "")
+    if query.mask is not None:
+        made = c.apply(nn.MaskSteps(), made, query.mask)
+    y = Tensor(made, mask=query.mask)
     return [y, Tensor(weights)] if c.kwargs.get("return_attention_scores") else y
 
 
-def _scale(c: Conversion, shape: tuple[int, ...]) -> nn.Layer:
+def _scale(c: Conversion, index: int, shape: tuple[int, ...]) -> nn.Layer:
     layer = nn.ScaleShift(shape, -1 if shape else 1, shift=False)
-    layer.weight.value = c.weight(0, shape, 1.0).reshape(layer.weight.shape)
+    layer.weight.value = c.weight(index, shape, 1.0).reshape(layer.weight.shape)
     return layer
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sparkdl import nn
@@ -11,6 +9,7 @@ from sparkdl.importers.build import Value
 from sparkdl.importers.keras import activations
 from sparkdl.importers.keras.convert import Conversion
 from sparkdl.importers.keras.layers.core import refuse_activation, with_bias
+from sparkdl.importers.keras.layers.local import Grid, local_weight
 from sparkdl.importers.keras.spec import LayerSpec
 from sparkdl.importers.keras.table import converts
 from sparkdl.importers.keras.tensor import Tensor
@@ -154,8 +153,9 @@ def conv_transpose(c: Conversion) -> Tensor:
     for i, (k, s, d) in enumerate(zip(kernel, stride, dilation, strict=True)):
         reach = d * (k - 1) + 1
         if extra is not None:
-            before = reach // 2 if mode == "same" else 0
-            cuts.append((before, before - extra[i]))
+            total = 2 * (reach // 2) * (mode == "same") - extra[i]
+            before = max(total, 0) // 2
+            cuts.append((before, total - before))
         elif mode == "same":
             total = max(reach - s, 0)
             cuts.append((total // 2, reach - s - total // 2))
@@ -188,41 +188,30 @@ def conv_transpose(c: Conversion) -> Tensor:
 
 @converts(
     "LocallyConnected1D", "LocallyConnected2D", variables=with_bias("kernel"), refuse=refuse_activation,
-    note="implementation 1 and 3 (dense and sparse storage of the same weights)",
+    note="implementation 1 to 3 (three ways of storing the same weights); valid, same",
 )  # fmt: skip
 def locally_connected(c: Conversion) -> Tensor:
     rank, filters = rank_of(c.spec), c.number("filters")
     kernel, stride = c.sizes("kernel_size", rank), c.sizes("strides", rank, 1)
-    if str(c.spec.get("padding", "valid")) != "valid":
-        raise c.refuse("padding other than valid")
-    if c.spec.get("implementation", 1) not in (1,):
-        raise c.refuse(f"implementation {c.spec['implementation']} stores its weights in another form")
     x = channels(c, c.x)
+    given = tuple(x.size(i + 2) for i in range(rank))
+    pads = same_pads(given, kernel, stride, (1,) * rank) if str(c.spec.get("padding", "valid")) == "same" else [(0, 0)] * rank
+    if any(pair != (0, 0) for pair in pads):
+        x = c.apply(nn.Pad(tuple(pads)), x, suffix="pad")
     sizes, size = tuple(x.size(i + 2) for i in range(rank)), x.size(1)
     out = tuple((n - k) // s + 1 for n, k, s in zip(sizes, kernel, stride, strict=True))
     if min(out) < 1:
         raise c.fail(f"its window {kernel} does not fit {sizes}")
-    count, window = int(np.prod(out)), int(np.prod(kernel))
+    grid = Grid(given, out, kernel, stride, tuple(a for a, _ in pads), size, filters, c.spec.channels_first)
 
     def make() -> nn.Layer:
-        weight = c.weight(0, (count, window * size, filters))
-        bias = c.weight(1, (*out, filters), 0.0) if c.spec.get("use_bias", True) else None
-        layer = getattr(nn, f"LocallyConnected{rank}d")(size, filters, sizes, kernel, stride=stride, bias=bias is not None)
-        order = (size, *kernel) if c.spec.channels_first or c.spec.version[0] == 1 and rank == 2 and False else (*kernel, size)
-        weight = weight.reshape(*out, *order, filters)
-        places = tuple(range(rank))
-        if c.spec.channels_first:
-            axes: tuple[int, ...] = (*places, 2 * rank + 1, rank, *range(rank + 1, 2 * rank + 1))
-        else:
-            axes = (*places, 2 * rank + 1, 2 * rank, *range(rank, 2 * rank))
-        set_local(layer, weight.transpose(axes), bias)
+        layer = getattr(nn, f"LocallyConnected{rank}d")(size, filters, sizes, kernel, stride=stride, bias=c.spec.get("use_bias", True))
+        layer.weight.value = local_weight(c, grid)
+        if c.spec.get("use_bias", True):
+            bias = c.weight(1, (*out, filters), 0.0)
+            if c.spec.channels_first:  # Keras reads the same numbers as (filters, *places)
+                bias = np.moveaxis(bias.reshape(filters, *out), 0, -1)
+            layer.bias.value = bias
         return layer
 
     return finish(c, c.apply(c.once("local", make), x))
-
-
-def set_local(layer: Any, weight: np.ndarray, bias: np.ndarray | None) -> None:
-    """Weights (*places, out, in, *kernel) and biases (*places, out) in the shapes that the layer keeps."""
-    layer.weight.value = weight.reshape(layer.weight.shape)
-    if bias is not None:
-        layer.bias.value = bias.reshape(layer.bias.shape)

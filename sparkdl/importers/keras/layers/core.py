@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from sparkdl import nn
+from sparkdl.importers.build import Value
 from sparkdl.importers.keras import activations
 from sparkdl.importers.keras.convert import Conversion
 from sparkdl.importers.keras.spec import LayerSpec
@@ -85,8 +86,13 @@ def _rate(c: Conversion, key: str = "rate") -> float:
     return float(rate)
 
 
-@converts("Dropout", "AlphaDropout", "GaussianDropout", note="noise_shape is not honoured while training")
+@converts("Dropout", "AlphaDropout", "GaussianDropout", note="of noise_shape, only what drops whole channels is honoured while training")
 def dropout(c: Conversion) -> Tensor:
+    x, noise = c.x, c.spec.get("noise_shape", [])
+    noise = noise.get("items", []) if isinstance(noise, dict) else noise
+    channels = noise[-1:] in ([None], [x.shape[-1] if x.shape else None]) and all(n == 1 for n in noise[1:-1])
+    if c.spec.kind == "Dropout" and 3 <= len(noise) <= 5 and len(noise) == x.ndim and noise[0] != 1 and channels:
+        return Tensor(moved=c.apply(getattr(nn, f"Dropout{len(noise) - 2}d")(_rate(c)), x.moved), mask=x.mask)
     return c.each(getattr(nn, c.spec.kind)(_rate(c)))
 
 
@@ -149,7 +155,7 @@ def relu(c: Conversion) -> Tensor:
         return c.each(nn.ReLU() if np.isinf(most) else nn.Clamp(0.0, most))
     if slope == 0:
         y = c.each(nn.Threshold(threshold, 0.0))
-        return y if np.isinf(most) else c.each(nn.Clamp(-np.inf, most), y, "max")
+        return y if np.isinf(most) else c.each(nn.Clamp(0.0, most), y, "max")  # Keras 2's threshold may be below 0
     if threshold == 0:
         y = c.each(nn.LeakyReLU(slope))
         return y if np.isinf(most) else c.each(nn.Clamp(-np.inf, most), y, "max")
@@ -163,22 +169,44 @@ def relu(c: Conversion) -> Tensor:
     return Tensor(c.apply(nn.Add(), above.plain, scaled.plain), mask=c.x.mask)
 
 
-@converts("Softmax", note="any axis but the batch; masks count")
+@converts("Softmax", note="any axes but the batch")
 def softmax(c: Conversion) -> Tensor:
     axis, x = c.spec.get("axis", -1), c.x
     axes = axis if isinstance(axis, list) else [axis]
     if len(axes) == 1 and axes[0] in (-1, x.ndim - 1):
         return activations.over_channels(c, nn.Softmax, x)
-    if len(axes) != 1 or axes[0] % x.ndim == 0:
+    if not axes or not all(isinstance(a, int) and -x.ndim <= a < x.ndim and a % x.ndim for a in axes):
         raise c.refuse(f"softmax along axes {axes}")
-    return Tensor(c.apply(nn.Softmax(axes[0] % x.ndim), x.plain), mask=x.mask)
+    if len(axes) == 1:
+        return Tensor(c.apply(nn.Softmax(axes[0] % x.ndim), x.plain), mask=x.mask)
+    return Tensor(_softmax_of_several(c, x.plain, sorted({a % x.ndim for a in axes})), mask=x.mask)
+
+
+def _softmax_of_several(c: Conversion, x: Value, axes: list[int]) -> Value:
+    """The axes go last, become one, and come back."""
+    sizes = x.sizes()
+    order = [i for i in range(1, x.ndim) if i not in axes] + axes
+    turned = [sizes[i - 1] for i in order]
+    y = c.apply(nn.Permute(tuple(order)), x, suffix="turn")
+    y = c.apply(nn.Flatten(x.ndim - len(axes)), y, suffix="join")
+    y = c.apply(nn.Softmax(y.ndim - 1), y)
+    y = c.apply(nn.Reshape(tuple(turned)), y, suffix="part")
+    return c.apply(nn.Permute(tuple(order.index(i) + 1 for i in range(1, x.ndim))), y, suffix="back")
+
+
+def slopes_shape(c: Conversion, x: Tensor) -> tuple[int, ...]:
+    """The shape of a weight for each value of ``x`` but along shared axes, which Keras 1 does not write down."""
+    sizes = x.plain.sizes()
+    if c.spec.version[0] == 1 and c.weights and c.weights[0].ndim == len(sizes):
+        return tuple(1 if held == 1 else n for held, n in zip(c.weights[0].shape, sizes, strict=True))
+    shared = {a % x.ndim for a in c.spec.get("shared_axes", [])}
+    return tuple(1 if i in shared else n for i, n in enumerate(sizes, start=1))
 
 
 @converts("PReLU", variables=("alpha",), note="shared_axes")
 def prelu(c: Conversion) -> Tensor:
     x = c.x
-    shared = {a % x.ndim for a in c.spec.get("shared_axes", [])}
-    shape = tuple(1 if i in shared else x.size(i) for i in range(1, x.ndim))
+    shape = slopes_shape(c, x)
 
     def make() -> nn.Layer:
         slopes = c.weight(0, shape, 0.0)

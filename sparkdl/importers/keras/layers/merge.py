@@ -27,25 +27,43 @@ def aligned(c: Conversion, inputs: list[Tensor]) -> tuple[list[Value], bool]:
 
 
 def joined_mask(c: Conversion, inputs: list[Tensor]) -> Value | None:
-    """What all masks let through; inputs without a mask let all through."""
+    """The mask of what joins ``inputs``: until Keras 2 steps that all masks keep, from Keras 3 on those that any keeps."""
     masks = [t.mask for t in inputs if t.mask is not None]
-    if not masks or any(t.mask is None for t in inputs):
+    old = c.spec.version[0] < 3
+    if not masks or (len(masks) < len(inputs) and not old):
         return None
-    return reduce(lambda a, b: c.apply(nn.Mul(), a, b, suffix="mask"), masks)
+    kind = nn.Mul if old else nn.Maximum
+    return reduce(lambda a, b: c.apply(kind(), a, b, suffix="mask"), masks)
+
+
+def _ones_where_masked(c: Conversion, t: Tensor, name: str) -> Tensor:
+    """Keras 3 multiplies by 1 at steps that do not count."""
+    if t.mask is None:
+        return t
+    outside = c.apply(nn.AddConstant(1.0), c.apply(nn.MulConstant(-1.0), t.mask, suffix=f"{name}/minus"), suffix=f"{name}/outside")
+    for axis in range(2, t.ndim):
+        outside = c.apply(nn.Unsqueeze(axis), outside, suffix=f"{name}/axis{axis}")
+    kept = c.apply(nn.MaskSteps(), t.plain, t.mask, suffix=f"{name}/kept")
+    return Tensor(c.apply(nn.Add(), kept, outside, suffix=f"{name}/ones"), mask=t.mask)
 
 
 @converts("Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average", note="inputs of size 1 along an axis are stretched")
 def elementwise(c: Conversion) -> Tensor:
     if len(c.inputs) < (1 if c.spec.version[0] == 1 else 2):
         raise c.fail(f"it has {len(c.inputs)} inputs")
-    values, moved = aligned(c, c.inputs)
+    inputs, mask = c.inputs, joined_mask(c, c.inputs)
+    product = c.spec.kind == "Multiply" and c.spec.version[0] >= 3 and any(t.mask is not None for t in inputs)
+    if product:
+        inputs = [_ones_where_masked(c, t, f"input{i}") for i, t in enumerate(inputs)]
+    values, moved = aligned(c, inputs)
     kind = {"Subtract": "Sub", "Multiply": "Mul", "Average": "Add"}.get(c.spec.kind, c.spec.kind)
     if c.spec.kind == "Subtract" and len(values) != 2:
         raise c.fail(f"it has {len(values)} inputs")
     y = c.apply(getattr(nn, kind)(), *values, suffix="sum" if c.spec.kind == "Average" else "")
     if c.spec.kind == "Average":
         y = c.apply(nn.MulConstant(1 / len(values)), y)
-    mask = joined_mask(c, c.inputs)
+    if product and mask is not None:
+        y = c.apply(nn.MaskSteps(), y, mask, suffix="masked")
     return Tensor(moved=y, mask=mask) if moved else Tensor(y, mask=mask)
 
 
@@ -60,11 +78,20 @@ def concatenate(c: Conversion) -> Tensor:
         raise c.refuse("it joins along axis 0, which is the batch")
     axis %= ndim
     mask = joined_mask(c, c.inputs)
-    if mask is not None and axis == 1:
-        mask = c.apply(nn.Concat(1), *[t.mask for t in c.inputs], suffix="masks")  # type: ignore[misc]
+    if axis == 1 and any(t.mask is not None for t in c.inputs):
+        masks = [t.mask if t.mask is not None else _all_count(c, t, f"input{i}") for i, t in enumerate(c.inputs)]
+        mask = c.apply(nn.Concat(1), *masks, suffix="masks")
     if axis == ndim - 1 and ndim > 2 and all(t.is_moved for t in c.inputs):
         return Tensor(moved=c.apply(nn.Concat(1), *[t.moved for t in c.inputs]), mask=mask)
     return Tensor(c.apply(nn.Concat(axis), *[t.plain for t in c.inputs]), mask=mask)
+
+
+def _all_count(c: Conversion, t: Tensor, name: str) -> Value:
+    """A mask that keeps all steps."""
+    zeros = c.apply(nn.MulConstant(0.0), t.plain, suffix=f"{name}/zeros")
+    if t.ndim > 2:
+        zeros = c.apply(nn.ReduceSum(tuple(range(2, t.ndim))), zeros, suffix=f"{name}/steps")
+    return c.apply(nn.AddConstant(1.0), zeros, suffix=f"{name}/mask")
 
 
 @converts("Dot", note="axes, normalize; also Keras 1's dot and cos modes")
@@ -75,7 +102,6 @@ def dot(c: Conversion) -> Tensor:
     axes = c.spec.get("axes", -1)
     if isinstance(axes, dict):
         axes = axes.get("items", [])
-    old = c.spec.get("keras1", False)
     pair = [axes, axes] if isinstance(axes, int) else [x[0] if isinstance(x, list) else x for x in axes]
     if len(pair) != 2 or not all(isinstance(x, int) for x in pair):
         raise c.fail(f"axes are {axes!r}")
@@ -83,12 +109,17 @@ def dot(c: Conversion) -> Tensor:
     if first == 0 or second == 0:
         raise c.refuse("it multiplies along axis 0, which is the batch")
     if c.spec.get("normalize", False):
-        a = c.apply(nn.L2Normalize((first,), eps=1e-12 if not old else 1e-12), a, suffix="norm0")
+        a = c.apply(nn.L2Normalize((first,), eps=1e-12), a, suffix="norm0")
         b = c.apply(nn.L2Normalize((second,), eps=1e-12), b, suffix="norm1")
-    flat = a.ndim == b.ndim == 2
-    if flat:
+    y = _dot_of(c, a, b, first, second)
+    cosine = c.spec.get("keras1", False) and c.spec.get("normalize", False)
+    return Tensor(c.apply(nn.Unsqueeze(1), y, suffix="axis") if cosine else y)
+
+
+def _dot_of(c: Conversion, a: Value, b: Value, first: int, second: int) -> Value:
+    if a.ndim == b.ndim == 2:
         product = c.apply(nn.Mul(), a, b, suffix="product")
-        return Tensor(c.apply(nn.ReduceSum((1,), keepdim=True), product))
+        return c.apply(nn.ReduceSum((1,), keepdim=True), product)
     # all other axes of a, the joined one; the joined one, all other axes of b
     rest_a = [i for i in range(1, a.ndim) if i != first]
     rest_b = [i for i in range(1, b.ndim) if i != second]
@@ -104,7 +135,7 @@ def dot(c: Conversion) -> Tensor:
     wanted = (*sizes_a, *sizes_b)
     if len(wanted) != 2 or not (rest_a and rest_b):
         y = c.apply(nn.Reshape(wanted or (1,)), y)
-    return Tensor(y)
+    return y
 
 
 def _turned(c: Conversion, x: Value, axes: tuple[int, ...], suffix: str) -> Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sparkdl import nn
+from sparkdl.importers.build import Value
 from sparkdl.importers.keras.convert import Conversion
 from sparkdl.importers.keras.spec import LayerSpec
 from sparkdl.importers.keras.table import converts
@@ -18,12 +19,13 @@ def _affine(spec: LayerSpec) -> list[str]:
 
 
 def _batch_variables(spec: LayerSpec) -> list[str]:
-    return [*_affine(spec), "moving_mean!", "moving_variance!"]
+    renormed = [f"{name}!" for name in ("renorm_mean", "renorm_stddev", "renorm_count")] if spec.get("renorm", False) else []
+    return [*_affine(spec), "moving_mean!", "moving_variance!", *renormed]
 
 
 def _refuse_mode(spec: LayerSpec) -> str | None:
-    if spec.version[0] == 1 and spec.get("mode", 0) == 1:
-        return "mode 1 normalises each sample by itself; use mode 0"
+    if spec.version[0] == 1 and spec.get("mode", 0) != 0:
+        return f"mode {spec['mode']}: only mode 0 normalises with the kept statistics; 1 looks at each sample, 2 at the batch"
     return None
 
 
@@ -48,7 +50,7 @@ def batch_normalization(c: Conversion) -> Tensor:
         raise c.fail(f"its input has {x.ndim} axes, {size} values along axis {axis}")
 
     def make() -> nn.Layer:
-        names = _batch_variables(c.spec)
+        names = _batch_variables(c.spec)[: len(_affine(c.spec)) + 2]  # renormalisation is for training only
         layer = getattr(nn, _NORMS[x.ndim])(size, eps=_eps(c), momentum=1 - float(c.spec.get("momentum", 0.99)))
         for i, name in enumerate(names):
             values = c.weight(i, (size,), 1.0 if name in ("gamma", "moving_variance!") else 0.0)
@@ -73,10 +75,14 @@ def batch_normalization(c: Conversion) -> Tensor:
         return Tensor(moved=c.apply(layer, x.moved), mask=x.mask)
     if axis == 1:
         return Tensor(c.apply(layer, x.plain), mask=x.mask)
+    return Tensor(_in_front(c, layer, x.plain, axis), mask=x.mask)
+
+
+def _in_front(c: Conversion, layer: nn.Layer, x: Value, axis: int) -> Value:
+    """A layer over channels at axis 1, on channels at another one."""
     order = (axis, *(i for i in range(1, x.ndim) if i != axis))
-    y = c.apply(layer, c.apply(nn.Permute(order), x.plain, suffix="turn"), suffix="norm")
-    back = tuple(int(i) + 1 for i in np.argsort(order))
-    return Tensor(c.apply(nn.Permute(back), y), mask=x.mask)
+    y = c.apply(layer, c.apply(nn.Permute(order), x, suffix="turn"), suffix="norm")
+    return c.apply(nn.Permute(tuple(int(i) + 1 for i in np.argsort(order))), y)
 
 
 def _axes(c: Conversion, key: str = "axis") -> tuple[int, ...]:
@@ -87,20 +93,43 @@ def _axes(c: Conversion, key: str = "axis") -> tuple[int, ...]:
     return tuple(sorted({a % ndim for a in axes}))
 
 
-@converts("LayerNormalization", variables=_affine, note="any axes but the batch")
+def _layer_variables(spec: LayerSpec) -> list[str]:
+    return ["gamma"] if spec.get("rms_scaling", False) else _affine(spec)
+
+
+@converts("LayerNormalization", variables=_layer_variables, note="any axes but the batch; rms_scaling")
 def layer_normalization(c: Conversion) -> Tensor:
     x, axes = c.x, _axes(c)
     shape = tuple(x.size(a) for a in axes)
-    names = _affine(c.spec)
+    names = _layer_variables(c.spec)
+    given = c.spec.get("axis", -1)
+    if c.spec.get("rms_scaling", False):
+        return Tensor(_over_deviation(c, x.plain, axes, shape), mask=x.mask)
+    held = tuple(x.size(a) for a in dict.fromkeys(a % x.ndim for a in given)) if isinstance(given, list) else shape
 
     def make() -> nn.Layer:
         layer = nn.AxisNorm(axes, shape, eps=_eps(c), scale="gamma" in names, shift="beta" in names)
         for i, name in enumerate(names):
             parameter = layer.weight if name == "gamma" else layer.bias
-            parameter.value = c.weight(i, shape, 1.0 if name == "gamma" else 0.0)
+            # in the order in which the axes are named, and read as if they rose
+            parameter.value = c.weight(i, held, 1.0 if name == "gamma" else 0.0).reshape(shape)
         return layer
 
     return Tensor(c.apply(c.once("norm", make), x.plain), mask=x.mask)
+
+
+def _over_deviation(c: Conversion, x: Value, axes: tuple[int, ...], shape: tuple[int, ...]) -> Value:
+    """``x / sqrt(var + eps) * gamma``: rms_scaling leaves the mean in ``x``, but not in the variance."""
+
+    def make() -> nn.Layer:
+        layer = nn.ScaleShift(tuple(n if i in axes else 1 for i, n in enumerate(x.sizes(), start=1)), 1, shift=False)
+        layer.weight.value = c.weight(0, shape, 1.0).reshape(layer.weight.shape)
+        return layer
+
+    centred = c.apply(nn.Sub(), x, c.apply(nn.ReduceMean(axes, True), x, suffix="mean"), suffix="centred")
+    variance = c.apply(nn.ReduceMean(axes, True), c.apply(nn.Square(), centred, suffix="square"), suffix="variance")
+    factor = c.apply(nn.Power(-0.5, 1.0, _eps(c)), variance, suffix="factor")
+    return c.apply(c.once("gamma", make), c.apply(nn.Mul(), x, factor, suffix="scaled"))
 
 
 @converts("RMSNormalization", variables=("scale",))
@@ -124,8 +153,6 @@ def group_normalization(c: Conversion) -> Tensor:
     if not isinstance(groups, int) or groups < 1 or size % groups:
         raise c.fail(f"{groups} groups of {size} channels")
     last = axis == x.ndim - 1
-    if not last and axis != 1:
-        raise c.refuse(f"channels at axis {axis}")
 
     def make() -> nn.Layer:
         layer = nn.GroupNorm(groups, size, eps=_eps(c))
@@ -134,12 +161,14 @@ def group_normalization(c: Conversion) -> Tensor:
         return layer
 
     layer = c.once("norm", make)
-    return Tensor(moved=c.apply(layer, x.moved)) if last else Tensor(c.apply(layer, x.plain))
+    if last or axis == 1:
+        return Tensor(moved=c.apply(layer, x.moved), mask=x.mask) if last else Tensor(c.apply(layer, x.plain), mask=x.mask)
+    return Tensor(_in_front(c, layer, x.plain, axis), mask=x.mask)
 
 
 @converts("UnitNormalization")
 def unit_normalization(c: Conversion) -> Tensor:
-    return Tensor(c.apply(nn.L2Normalize(_axes(c), eps=1e-12), c.x.plain))
+    return Tensor(c.apply(nn.L2Normalize(_axes(c), eps=1e-12), c.x.plain), mask=c.x.mask)
 
 
 def _normalization_variables(spec: LayerSpec) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 from sparkdl import nn
 from sparkdl.importers.keras import activations
 from sparkdl.importers.keras.convert import Conversion
-from sparkdl.importers.keras.layers.core import linear, refuse_activation
+from sparkdl.importers.keras.layers.core import linear, refuse_activation, slopes_shape
 from sparkdl.importers.keras.spec import LayerSpec
 from sparkdl.importers.keras.table import converts
 from sparkdl.importers.keras.tensor import Tensor
@@ -54,9 +54,8 @@ def maxout(c: Conversion) -> Tensor:
 @converts("SReLU", variables=("t_left", "a_left", "t_right", "a_right"), note="Keras 1; shared_axes")
 def srelu(c: Conversion) -> Tensor:
     x = c.x
-    shared = tuple(sorted({a % x.ndim for a in c.spec.get("shared_axes", [])}))
-    sizes = x.plain.sizes()
-    own = tuple(1 if i in shared else n for i, n in enumerate(sizes, start=1))
+    sizes, own = x.plain.sizes(), slopes_shape(c, x)
+    shared = tuple(i for i, n in enumerate(own, start=1) if n == 1 and sizes[i - 1] != 1)
 
     def make() -> nn.Layer:
         layer = nn.SReLU(sizes, shared)

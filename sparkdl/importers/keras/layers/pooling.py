@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sparkdl import nn
+from sparkdl.importers.build import Value
 from sparkdl.importers.keras.convert import Conversion
 from sparkdl.importers.keras.layers.conv import channels, padded, rank_of, result
 from sparkdl.importers.keras.table import converts
@@ -46,7 +47,14 @@ def global_pooling(c: Conversion) -> Tensor:
     return result(c, y) if keep else Tensor(y)
 
 
-@converts("UpSampling1D", "UpSampling2D", "UpSampling3D", note="nearest and bilinear (half-pixel centres)")
+@converts(*(f"Adaptive{kind}Pooling{rank}D" for kind in ("Max", "Average") for rank in (1, 2, 3)))
+def adaptive_pooling(c: Conversion) -> Tensor:
+    rank = rank_of(c.spec)
+    kind = "Max" if "Max" in c.spec.kind else "Avg"
+    return result(c, c.apply(getattr(nn, f"Adaptive{kind}Pool{rank}d")(c.sizes("output_size", rank)), channels(c, c.x)))
+
+
+@converts("UpSampling1D", "UpSampling2D", "UpSampling3D", note="all interpolations; pictures of Keras before 2.3 nearest only")
 def upsampling(c: Conversion) -> Tensor:
     rank, mode = rank_of(c.spec), c.spec.get("interpolation", "nearest")
     size = c.sizes("size", rank, 2, most=1 << 10)
@@ -56,12 +64,25 @@ def upsampling(c: Conversion) -> Tensor:
             if times > 1:
                 x = c.apply(nn.Repeat(axis + 2, times), x, suffix=f"axis{axis}" if axis < rank - 1 else "")
         return result(c, x) if x is not channels(c, c.x) else c.each(nn.Identity())
-    if rank != 2 or mode != "bilinear":
+    if rank != 2:
         raise c.refuse(f"interpolation {mode!r}")
-    aligned = c.spec.version[0] <= 2 and c.spec.version < (2, 3)
-    if aligned:
-        raise c.refuse("bilinear interpolation of Keras before 2.3, whose grid differs between TensorFlow versions")
-    return result(c, c.apply(nn.Upsample(scale_factor=size, mode="bilinear", align_corners=False), channels(c, c.x)))
+    if c.spec.version < (2, 3):
+        raise c.refuse(f"{mode} interpolation of Keras before 2.3, whose grid differs between TensorFlow versions")
+    x = channels(c, c.x)
+    if mode == "bilinear":  # the size may be open
+        return result(c, c.apply(nn.Upsample(scale_factor=size, mode="bilinear", align_corners=False), x))
+    return result(c, resized(c, x, (x.size(2) * size[0], x.size(3) * size[1]), mode))
+
+
+def resized(c: Conversion, x: Value, size: tuple[int, ...], mode: str) -> Value:
+    """Pictures (channels at axis 1) of another size, as tf.image.resize makes them."""
+    if len(size) != 2 or not all(isinstance(n, int) and 1 <= n <= 1 << 16 for n in size):
+        raise c.fail(f"the new size is {size}")
+    if mode == "bilinear":
+        return c.apply(nn.Upsample(size=size, mode="bilinear", align_corners=False), x)
+    if mode not in nn.Resample.KERNELS:
+        raise c.refuse(f"interpolation {mode!r}")
+    return c.apply(nn.Resample(size, mode), x)
 
 
 @converts("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sparkdl.importers.keras.convert import Conversion
 from sparkdl.importers.keras.layers.conv import padded, rank_of
 from sparkdl.importers.keras.layers.core import with_bias
 from sparkdl.importers.keras.layers.old import cudnn_weights
+from sparkdl.importers.keras.layers.recurrent_steps import MOST, scan_by_steps
 from sparkdl.importers.keras.spec import LayerSpec
 from sparkdl.importers.keras.table import converts
 from sparkdl.importers.keras.tensor import Tensor
@@ -47,15 +49,34 @@ def refuse(spec: LayerSpec) -> str | None:
     if spec.kind in _CUDNN:
         return None
     for key in _DEFAULTS if spec.kind not in ("SimpleRNN", "SimpleRNNCell") else ("activation",):
-        if activation_of(spec, key) not in ACTIVATIONS:
-            return f"{key} {activation_of(spec, key)!r}; recurrent layers have {', '.join(ACTIVATIONS)}"
+        if key in spec.config and (why := activations.refuse(spec.config[key])):
+            return why
     return None
+
+
+def _by_steps(c: Conversion, kind: str) -> bool:
+    """Whether the compiled layers lack an activation of this one."""
+    keys = _DEFAULTS if kind != "SimpleRNN" else ("activation",)
+    return c.spec.kind not in _CUDNN and any(activation_of(c.spec, key) not in ACTIVATIONS for key in keys)
+
+
+def _recurrent_dropout(c: Conversion, x: Tensor) -> float:
+    rate = c.spec.get("recurrent_dropout", 0.0)
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 1:
+        return 0.0
+    if x.shape is None or x.shape[0] is None or x.shape[0] > MOST:
+        warnings.warn(f"layer {c.name!r}: recurrent_dropout is left out; it needs a known number of steps, {MOST} at most.", stacklevel=2)
+        return 0.0
+    return float(rate)
 
 
 def scan(c: Conversion, x: Tensor, states: list[Value], **options: Any) -> tuple[Any, ...]:
     """The outputs of a recurrent layer in one direction: the sequence or last step, then the states if wanted."""
     kind = {**CELLS, **_CUDNN}.get(c.spec.kind, c.spec.kind)
     units, size = c.number("units"), x.size(-1)
+    rate = _recurrent_dropout(c, x)
+    if rate or _by_steps(c, kind):
+        return scan_by_steps(c, kind, x, states, options, rate)
     key = f"scan{sorted(options.items())}{x.mask is not None}"
 
     def make() -> nn.Layer:
@@ -121,7 +142,7 @@ def initial_states(c: Conversion, count: int) -> list[Value]:
 
 
 @converts("LSTM", "GRU", "SimpleRNN", "CuDNNLSTM", "CuDNNGRU", variables=_variables, refuse=refuse,
-          note="masks, initial and returned states, go_backwards; recurrent dropout is not carried over")  # fmt: skip
+          note="masks, initial and returned states, go_backwards, dropout and recurrent dropout")  # fmt: skip
 def recurrent(c: Conversion) -> list[Tensor]:
     if c.spec.get("time_major", False):
         raise c.refuse("time_major puts time before the batch")
@@ -198,7 +219,13 @@ def _conv_refuse(spec: LayerSpec) -> str | None:
     return activations.refuse(spec.config.get("activation")) or activations.refuse(spec.config.get("recurrent_activation"))
 
 
-@converts("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", variables=with_bias("kernel", "recurrent_kernel"), refuse=_conv_refuse,
+def _conv_variables(spec: LayerSpec) -> list[str]:
+    if spec.version[0] == 1:
+        return [f"{name}_{gate}" for gate in "icfo" for name in "WUb"]
+    return with_bias("kernel", "recurrent_kernel")(spec)
+
+
+@converts("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", variables=_conv_variables, refuse=_conv_refuse,
           note="a known number of steps; written out step by step")  # fmt: skip
 def conv_lstm(c: Conversion) -> list[Tensor]:
     rank, filters, x = rank_of(c.spec), c.number("filters"), c.x

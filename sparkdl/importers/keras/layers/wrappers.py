@@ -37,9 +37,17 @@ def _inner(c: Conversion, key: str = "layer") -> LayerSpec:
     return c.spec.children[key]
 
 
+@converts("SpectralNormalization", variables=("vector_u!",), note="the kernel as it was saved; it is not normalised further in training")
+def spectral_normalization(c: Conversion) -> list[Tensor]:
+    return c.net.call(_inner(c), c.args, c.kwargs, f"{c.name}/layer")
+
+
 @converts("Bidirectional", note="LSTM, GRU, SimpleRNN, RNN; all merge modes")
 def bidirectional(c: Conversion) -> list[Tensor]:
     forward, backward = _inner(c), _inner(c, "backward_layer")
+    if c.spec.in_tensorflow:  # not in Keras up to 2.3
+        for each in (forward, backward):
+            each.config["zero_output_for_mask"] = bool(each.get("return_sequences", False))
     mode = c.spec.config.get("merge_mode", "concat")
     if mode not in ("concat", "sum", "mul", "ave", None):
         raise c.fail(f"merge_mode is {mode!r}")
