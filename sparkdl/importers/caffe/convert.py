@@ -16,6 +16,7 @@ from sparkdl.importers.caffe.fillers import fill
 from sparkdl.importers.caffe.message import Message
 from sparkdl.importers.caffe.net import DATA, LOSSES, METRICS, SINKS, data_shapes
 from sparkdl.importers.caffe.table import table
+from sparkdl.importers.caffe.time import KEEPING, time_first
 from sparkdl.importers.caffe.weights import fits
 from sparkdl.importers.limits import current, within
 
@@ -64,9 +65,12 @@ class Conversion:
         """A canonical axis, which must not be the batch."""
         if not -ndim <= axis < ndim:
             raise FormatError(f"layer {self.name!r} ({self.type}): axis {axis} of a blob of {ndim} axes.")
-        if axis % ndim == 0:
-            raise UnsupportedError(f"layer {self.name!r} ({self.type}) works along axis 0, which is the batch here.")
-        return axis % ndim
+        found = axis % ndim
+        if self.layer["bottom"] and self.layer["bottom"][0] in self.net.time_first and found < 2:
+            found = 1 - found  # (time, batch, *) in the file
+        if found == 0:
+            raise UnsupportedError(f"layer {self.name!r} ({self.type}) works along axis {axis % ndim}, which is the batch here.")
+        return found
 
     def blob(self, index: int, shape: Sequence[int], filler: Message | None = None) -> np.ndarray:
         """Weight ``index`` of this layer in ``shape`` (checked), or one drawn by ``filler`` if there are no weights."""
@@ -129,11 +133,13 @@ class NetBuilder:
         self.first_weights: dict[str, int] = {}
         self.preprocess: dict[str, Message] = {}
         self.losses: list[Message] = []
+        self.time_first: set[str] = set()
 
     def run(self, layers: Sequence[Message], train: bool = False) -> nn.Graph:
         self.losses = [layer for layer in layers if layer["type"] in LOSSES]
         kept = [layer for layer in layers if layer["type"] not in LOSSES | METRICS]
         self._channels(kept)
+        self.time_first = time_first(kept)
         for layer in kept:
             kind = layer["type"]
             if kind in DATA:
@@ -158,7 +164,7 @@ class NetBuilder:
                 self.first_weights.setdefault(layer["bottom"][0], channels)
 
     def _data(self, layer: Message) -> None:
-        for top, shape in zip(layer["top"], data_shapes(layer), strict=True):
+        for top, shape in zip(layer["top"], data_shapes(layer, self.time_first), strict=True):
             if top in self.given:
                 shape = tuple(self.given.pop(top))
             elif shape is None or (shape and shape[0] is None):
@@ -175,6 +181,12 @@ class NetBuilder:
             if bottom not in self.values:
                 raise FormatError(f"layer {layer['name']!r}: bottom {bottom!r} is made by no layer before it.")
             inputs.append(self.values[bottom])
+        timed = [name for name in layer["bottom"] if name in self.time_first]
+        if timed and layer["type"] not in KEEPING:
+            raise UnsupportedError(
+                f"layer {layer['name']!r} ({layer['type']}) reads {timed[0]!r}, which has time in front of the batch; "
+                f"between recurrent layers only these are known: {', '.join(sorted(KEEPING))}."
+            )
         conversion = Conversion(self, layer, inputs)
         try:
             made = table()[layer["type"]].convert(conversion)

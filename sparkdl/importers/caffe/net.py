@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from sparkdl.errors import FormatError
@@ -68,8 +68,9 @@ def _meets(rule: Message, phase: str, level: int, stages: Sequence[str]) -> bool
     )
 
 
-def data_shapes(layer: Message) -> list[tuple[int | None, ...] | None]:
-    """The shapes of a data layer's tops, without the batch axis; None where the layer does not say."""
+def data_shapes(layer: Message, time_first: Collection[str] = ()) -> list[tuple[int | None, ...] | None]:
+    """The shapes of a data layer's tops, without the batch axis (axis 1 of those in ``time_first``); None where the
+    layer does not say."""
     tops = len(layer["top"])
     kind = layer["type"]
     if kind in ("Input", "DummyData"):
@@ -81,7 +82,8 @@ def data_shapes(layer: Message) -> list[tuple[int | None, ...] | None]:
             return [None] * tops
         if len(shapes) not in (1, tops):
             raise FormatError(f"layer {layer['name']!r} has {tops} tops, but {len(shapes)} shapes.")
-        return [s[1:] for s in (shapes if len(shapes) == tops else shapes * tops)]
+        each = shapes if len(shapes) == tops else shapes * tops
+        return [s[:1] + s[2:] if top in time_first else s[1:] for s, top in zip(each, layer["top"], strict=True)]
     shape = _picture_shape(layer)
     return [shape, *[() for _ in range(tops - 1)]]
 
