@@ -2,8 +2,8 @@
 
 ``python -m sparkdl.importers.fuzz --count 20000 --format caffemodel FILES...`` mutates the files and loads each result in
 a child process. A load may succeed or raise one of the library's errors; any other exception, a crash, a load of
-more than ``--seconds`` or a resident memory of more than ``--memory`` GiB is a finding, whose file is kept in ``--keep``.
-Without files, those under ``$SPARKDL_DATA`` are taken.
+more than ``--seconds`` of processor time (a busy machine is no finding) or a resident memory of more than ``--memory`` GiB is
+a finding, whose file is kept in ``--keep``. Without files, those under ``$SPARKDL_DATA`` are taken, else small ones are made.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from sparkdl.errors import SparkDLError
+from sparkdl.importers.fuzz_seeds import write_seeds
 from sparkdl.importers.limits import limits
 
 _NUMBERS = (0, 1, 2, 127, 128, 255, 65535, 2**31 - 1, 2**31, 2**32 - 1, 2**62, 2**63 - 1, 2**64 - 1)
@@ -148,13 +149,14 @@ FORMATS: dict[str, tuple[tuple[str, ...], Callable[[Path, Path], Any], Callable[
 }
 
 
-def start_files(format: str, given: list[Path]) -> list[Path]:
-    """Files to start from: those given, else those of the recorded models, none larger than needed."""
+def start_files(format: str, given: list[Path], folder: Path) -> list[Path]:
+    """Files to start from: those given, else those of the recorded models, none larger than needed, else some made in
+    ``folder``."""
     if given:
         return given
     root = Path(os.environ.get("SPARKDL_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
     found = [p for pattern in FORMATS[format][0] for p in sorted(root.glob(pattern))]
-    return [p for p in found if p.stat().st_size <= _LARGEST] or found
+    return [p for p in found if p.stat().st_size <= _LARGEST] or found or write_seeds(format, folder)
 
 
 # -- running -----------------------------------------------------------------------------------------------------------
@@ -171,7 +173,7 @@ def run(format: str, seeds: list[Path], count: int, seed: int, seconds: int, mem
     _, load, mutate = FORMATS[format]
     draw, outcomes = random.Random(seed), Counter[str]()
     contents = {path: path.read_bytes() for path in seeds}
-    signal.signal(signal.SIGALRM, _alarm)
+    signal.signal(signal.SIGPROF, _alarm)
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder, limits(unbacked=1 << 24):
         target = Path(folder) / f"mutant{seeds[0].suffix}"
@@ -179,8 +181,10 @@ def run(format: str, seeds: list[Path], count: int, seed: int, seconds: int, mem
             origin = draw.choice(seeds)
             data = mutate(contents[origin], draw)
             target.write_bytes(data)
-            before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
-            signal.alarm(seconds)
+            before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+            # compiled code that never returns gets no signal handled; the system ends it then
+            resource.setrlimit(resource.RLIMIT_CPU, (int(started) + 3 * seconds + 2, resource.RLIM_INFINITY))
+            signal.setitimer(signal.ITIMER_PROF, seconds)
             try:
                 load(target, origin)
                 outcome = "loaded"
@@ -192,11 +196,11 @@ def run(format: str, seeds: list[Path], count: int, seed: int, seconds: int, mem
                 outcome = f"finding: {type(error).__name__}"
                 traceback.print_exc(limit=-4)
             finally:
-                signal.alarm(0)
+                signal.setitimer(signal.ITIMER_PROF, 0)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             if peak > before and peak / 2**20 > memory:
                 outcome = f"finding: {peak / 2**20:.1f} GiB"
-            outcomes["slowest, ms"] = max(outcomes["slowest, ms"], int(1000 * (time.monotonic() - started)))
+            outcomes["slowest, ms"] = max(outcomes["slowest, ms"], int(1000 * (time.process_time() - started)))
             outcomes["memory, MiB"] = peak // 1024
             outcomes[outcome] += 1
             if outcome.startswith("finding"):
@@ -231,17 +235,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--format", choices=FORMATS, action="append", help="one or several; all by default")
     parser.add_argument("--count", type=int, default=20_000, help="mutants per format")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=int, default=20, help="longest load that is no finding")
+    parser.add_argument("--seconds", type=int, default=20, help="longest load that is no finding, in processor time")
     parser.add_argument("--memory", type=float, default=1.0, help="GiB of resident memory that are no finding")
     parser.add_argument("--keep", type=Path, default=Path("fuzz-findings"), help="folder for files of findings")
     options = parser.parse_args(arguments)
     findings = 0
     for format in options.format or FORMATS:
-        seeds = start_files(format, options.files)
-        if not seeds:
-            print(f"{format}: no files to start from")
-            continue
-        outcomes = in_child(format, seeds, options.count, options.seed, options.seconds, options.memory, options.keep)
+        with tempfile.TemporaryDirectory() as folder:
+            seeds = start_files(format, options.files, Path(folder))
+            if not seeds:
+                print(f"{format}: no files to start from")
+                continue
+            outcomes = in_child(format, seeds, options.count, options.seed, options.seconds, options.memory, options.keep)
         findings += sum(n for name, n in outcomes.items() if name.startswith("finding"))
         print(f"{format}: {options.count:,} mutants of {len(seeds)} files:", dict(outcomes), flush=True)
     return min(findings, 1)

@@ -16,6 +16,7 @@ class Limits:
 
     file: int = 16 << 30  # bytes of a weight file
     text: int = 64 << 20  # bytes of a description: prototxt, JSON, YAML
+    yaml: int = 2 << 20  # bytes of a description in YAML, which is read slowly
     depth: int = 64  # nested messages, groups or models
     fields: int = 4 << 20  # fields, tokens or objects of a description
     layers: int = 100_000

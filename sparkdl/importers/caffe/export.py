@@ -97,7 +97,10 @@ def _writes(*kinds: str) -> Callable[[Writer], Writer]:
     return register
 
 
-_SIMPLE = {"ReLU": "ReLU", "Sigmoid": "Sigmoid", "Tanh": "TanH", "Abs": "AbsVal", "Softplus": "BNLL", "Identity": "Power"}
+_SIMPLE = {
+    "ReLU": "ReLU", "Sigmoid": "Sigmoid", "Tanh": "TanH", "Abs": "AbsVal", "Softplus": "BNLL", "Identity": "Power",
+    "ActivityRegularization": "Power",
+}
 
 
 @_writes(*_SIMPLE)

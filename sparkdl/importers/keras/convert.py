@@ -13,6 +13,7 @@ from sparkdl.errors import FormatError, ShapeError, UnsupportedError
 from sparkdl.importers import build
 from sparkdl.importers.build import Value
 from sparkdl.importers.keras.keras1_weights import upgrade_weights
+from sparkdl.importers.keras.penalties import factors
 from sparkdl.importers.keras.spec import LayerSpec, ModelSpec, Ref
 from sparkdl.importers.keras.store import read
 from sparkdl.importers.keras.table import table
@@ -244,7 +245,11 @@ class NetBuilder:
             if isinstance(error, AttributeError) and inspect.ismodule(error.obj):
                 raise  # not the file's fault
             raise FormatError(f"layer {name!r} ({spec.original}): its config does not make sense ({error!r}).") from error
-        return made if isinstance(made, list) else [made]
+        outputs = made if isinstance(made, list) else [made]
+        weighs = factors(spec.config.get("activity_regularizer"))
+        if weighs is not None:
+            outputs = [conversion.each(nn.ActivityRegularization(*weighs), outputs[0], "activity"), *outputs[1:]]
+        return outputs
 
 
 def _with_masks(args: list[Any], mask: Any) -> list[Any]:

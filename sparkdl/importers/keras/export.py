@@ -246,7 +246,7 @@ def _elu(w, use, x):
     return _same(w, use, x[0], "ELU", {"alpha": float(use.layer.alpha)})
 
 
-@_writes("Identity", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "GaussianNoise")
+@_writes("Identity", "ActivityRegularization", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "GaussianNoise")
 def _dropout(w, use, x):
     if type(use.layer).__name__ == "Dropout":
         return _same(w, use, x[0], "Dropout", {"rate": float(use.layer.p)})

@@ -30,6 +30,8 @@ def load_keras(
     inputs may be given as a dict by name, ``output_names`` are the layers that make the outputs.
 
     ``compile=True`` reads the optimizer, loss and metrics that the file holds into ``model.compiled``.
+    ``regularizers`` are those of the weights by their paths, which ``compiled`` puts into the optimizer; penalties on
+    activities are layers of the graph.
     ``backend`` ("tensorflow" or "theano") overrules what is inferred from a Keras 1 file's weight names.
 
     Raises ``UnsupportedError`` with all layers that cannot be converted, before any weight is read, and
@@ -46,9 +48,11 @@ def load_keras(
             graph, model = source.convert(backend)
         finally:
             source.close()
+        from sparkdl.importers.keras.penalties import regularizers
         from sparkdl.importers.keras.training import compiled
 
-        graph.compiled = compiled(source.training, model) if compile else None
+        graph.regularizers = regularizers(model, graph)
+        graph.compiled = compiled(source.training, model, graph.regularizers) if compile else None
     return graph.eval()  # type: ignore[return-value]
 
 

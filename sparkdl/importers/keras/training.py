@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sparkdl.importers.keras.penalties import as_groups
 from sparkdl.importers.keras.spec import ModelSpec
 
 
@@ -17,6 +18,7 @@ class Compiled:
     optimizer: Any = None
     loss: Any = None
     metrics: list[Any] = field(default_factory=list)
+    clip: Any = None  # of gradients
 
     def trainer(self, model: Any, **options: Any) -> Any:
         """A Trainer that goes on training ``model`` as it was compiled."""
@@ -24,17 +26,18 @@ class Compiled:
 
         if self.optimizer is None or self.loss is None:
             raise ValueError("the file holds no optimizer and loss that are known here; make a Trainer with your own.")
-        return optim.Trainer(model.train(), self.loss, self.optimizer, **options)
+        return optim.Trainer(model.train(), self.loss, self.optimizer, **{"clip": self.clip, **options})
 
 
-def compiled(config: Any, model: ModelSpec) -> Compiled:
-    """What a file's training configuration says; unknown parts warn."""
+def compiled(config: Any, model: ModelSpec, regularizers: dict[str, Any] | None = None) -> Compiled:
+    """What a file's training configuration says; unknown parts warn. ``regularizers`` become groups of the optimizer."""
     made = Compiled()
     if not isinstance(config, dict):
         return made
     given = config.get("optimizer_config") or config.get("optimizer")
     if given is not None:
-        made.optimizer = _known("optimizer", given, lambda: optimizer_from(given))
+        made.optimizer = _known("optimizer", given, lambda: optimizer_from(given, as_groups(regularizers or {}) or None))
+        made.clip = _known("clipping", given, lambda: _clip(given))
     loss = config.get("loss")
     if loss is not None:
         made.loss = _known("loss", loss, lambda: _losses(loss, config.get("loss_weights"), model))
@@ -65,8 +68,19 @@ def _flat(value: Any) -> list[Any]:
 
 
 # -- optimizers ------------------------------------------------------------------------------------------------------
-def optimizer_from(given: Any) -> Any:
-    """The update rule of a name or of a Keras configuration, with Keras's defaults."""
+def _clip(given: Any) -> Any:
+    from sparkdl import optim
+
+    config = (given.get("config") or {}) if isinstance(given, dict) else {}
+    if config.get("clipnorm"):
+        raise ValueError("it clips each weight's gradient by its own norm; Trainer(clip=...) knows values and the norm of all")
+    if config.get("global_clipnorm"):
+        return optim.ClipNorm(float(config["global_clipnorm"]))
+    return optim.ClipValue(float(config["clipvalue"])) if config.get("clipvalue") else None
+
+
+def optimizer_from(given: Any, groups: dict[str, Any] | None = None) -> Any:
+    """The update rule of a name or of a Keras configuration, with Keras's defaults and these parameter groups."""
     from sparkdl import optim
 
     kind, config = (given, {}) if isinstance(given, str) else (given["class_name"], given.get("config") or {})
@@ -76,7 +90,7 @@ def optimizer_from(given: Any) -> Any:
     decay = float(config.get("decay") or 0.0)
     if decay and schedule is None:
         schedule = optim.InverseTimeLR(decay)
-    shared: dict[str, Any] = {"lr": lr, "schedule": schedule}
+    shared: dict[str, Any] = {"lr": lr, "schedule": schedule, "groups": groups}
     if config.get("weight_decay"):
         shared["weight_decay"] = float(config["weight_decay"])
 
@@ -100,7 +114,7 @@ def optimizer_from(given: Any) -> Any:
         return getattr(optim, cls)(betas=betas, eps=eps, **shared)
     if kind == "ftrl":
         return optim.Ftrl(lr_power=number("learning_rate_power", -0.5), l1=number("l1_regularization_strength", 0.0),
-                          l2=number("l2_regularization_strength", 0.0), lr=lr, schedule=schedule)  # fmt: skip
+                          l2=number("l2_regularization_strength", 0.0), lr=lr, schedule=schedule, groups=groups)  # fmt: skip
     if kind == "lion":
         return optim.Lion(betas=(betas[0], number("beta_2", 0.99)), **shared)
     raise ValueError("no such rule")
@@ -161,6 +175,8 @@ def loss_from(given: Any) -> Any:
     from sparkdl import nn
 
     kind, config = _plain(given)
+    if config.get("label_smoothing"):
+        raise ValueError("label smoothing")
     if config.get("from_logits"):
         logits = {"sparsecategoricalcrossentropy": "CrossEntropyLoss", "binarycrossentropy": "BCEWithLogitsLoss"}
         if kind not in logits:

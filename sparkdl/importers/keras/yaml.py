@@ -12,6 +12,7 @@ def parse_yaml(text: str) -> Any:
     """The plain data of a YAML text; tuples become lists. Needs PyYAML, whose safe loader never makes other objects."""
     if "class_name" not in text[: 1 << 20]:
         raise FormatError("the file is neither HDF5, .keras, JSON nor the YAML of a Keras model.")
+    within("bytes of the YAML", len(text), current().yaml)
     try:
         import yaml
     except ImportError as error:

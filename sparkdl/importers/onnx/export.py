@@ -109,7 +109,7 @@ def _writes(*kinds: str) -> Callable[[Writer], Writer]:
 
 _SIMPLE = {
     "ReLU": "Relu", "Sigmoid": "Sigmoid", "Tanh": "Tanh", "Softsign": "Softsign", "Abs": "Abs", "Exp": "Exp", "Log": "Log",
-    "Sqrt": "Sqrt", "Negative": "Neg", "Reciprocal": "Reciprocal", "Identity": "Identity", "Dropout": "Identity",
+    "Sqrt": "Sqrt", "Negative": "Neg", "Reciprocal": "Reciprocal", "Identity": "Identity", "ActivityRegularization": "Identity", "Dropout": "Identity",
     "Dropout1d": "Identity", "Dropout2d": "Identity", "Dropout3d": "Identity", "AlphaDropout": "Identity",
     "GaussianNoise": "Identity", "GaussianDropout": "Identity", "Hardswish": "HardSwish", "MatMul": "MatMul", "Sub": "Sub", "Div": "Div",
     "Maximum": "Max", "Minimum": "Min", "Erf": "Erf",

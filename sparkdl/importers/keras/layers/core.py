@@ -109,13 +109,13 @@ def spatial_dropout(c: Conversion) -> Tensor:
     return Tensor(moved=c.apply(layer, c.x.moved), mask=c.x.mask)
 
 
-@converts("ActivityRegularization", note="its penalty is not carried over")
-def identity(c: Conversion) -> Tensor:
-    return c.each(nn.Identity())
+@converts("ActivityRegularization")
+def activity_regularization(c: Conversion) -> Tensor:
+    return c.each(nn.ActivityRegularization(float(c.spec.get("l1", 0.0)), float(c.spec.get("l2", 0.0))))
 
 
 @converts("Identity")
-def identity_layer(c: Conversion) -> Tensor:
+def identity(c: Conversion) -> Tensor:
     return c.each(nn.Identity())
 
 
