@@ -55,3 +55,24 @@ def test_a_shape_that_is_none_is_refused(saved, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["summary", str(saved), "--shape", "3,x"])
     assert "expected whole numbers" in capsys.readouterr().err
+
+
+def test_summary_and_convert_of_model_files_of_each_format(tmp_path, capsys):
+    from sparkdl.importers import load_caffe, load_keras
+    from sparkdl.importers.fuzz_seeds import write_seeds
+
+    prototxt, weights = (*write_seeds("prototxt", tmp_path), *write_seeds("caffemodel", tmp_path))
+    (described,) = write_seeds("keras-json", tmp_path)
+    whole = write_seeds("keras-hdf5", tmp_path)  # none without h5py
+    files = [(prototxt, ["--weights", str(weights)], lambda: load_caffe(prototxt, weights)), (described, [], None)]
+    files += [(path, [], lambda path=path: load_keras(path)) for path in whole]
+    for number, (path, options, load) in enumerate(files):
+        assert main(["summary", str(path), *options]) == 0
+        assert "Conv2d" in capsys.readouterr().out
+        assert main(["convert", str(path), str(tmp_path / str(number)), *options]) == 0
+        assert "parameters" in capsys.readouterr().out
+        net = nn.load(tmp_path / str(number))
+        if load is not None:
+            shape = (2, 3, 6, 6) if path is prototxt else (2, 8, 8, 3)
+            x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+            np.testing.assert_array_equal(net.eval()(x), load()(x))

@@ -11,6 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from sparkdl import nn
 from sparkdl.errors import FormatError, SparkDLError, UnsupportedError
 from sparkdl.importers import fuzz, load_caffe, load_keras, register_caffe, register_keras
 from sparkdl.importers.caffe import prototxt, wire
@@ -208,6 +209,52 @@ def test_zip_bombs_and_paths(tmp_path):
             archive.writestr("other", b"")
         assert read_archive(path) == {}
         load_keras(path)
+
+
+@pytest.mark.parametrize(
+    "kernel, words",
+    [
+        (lambda file: file.create_dataset("d/d/kernel:0", shape=(1 << 20, 1 << 20), dtype="f4", chunks=(1024, 1024)), "shape|truncated"),
+        (lambda file: file.create_dataset("d/d/kernel:0", shape=(3, 2), dtype="f4", external=[("/etc/hostname", 0, 24)]), "external|outside|layout"),
+        (lambda file: file.__setitem__("d/d/kernel:0", h5py().ExternalLink("/etc/hostname", "/x")), "missing|link|outside"),
+        (lambda file: file.__setitem__("d/d/kernel:0", h5py().SoftLink("/d/d/kernel:0")), "missing|link|cycle|deep"),
+    ],
+    ids=["huge and empty", "outside the file", "a link outside", "a link to itself"],
+)
+def test_hdf5_files_that_ask_for_too_much(tmp_path, kernel, words):
+    with h5py().File(tmp_path / "w.h5", "w") as file:
+        kernel(file)
+        file.create_dataset("d/d/bias:0", data=np.zeros(2, np.float32))
+        file.attrs["layer_names"], file["d"].attrs["weight_names"] = [b"d"], [b"d/kernel:0", b"d/bias:0"]
+    with pytest.raises(FormatError, match=words):
+        load_keras(write(tmp_path, sequential(), "model.json"), tmp_path / "w.h5")
+
+
+def h5py():
+    return pytest.importorskip("h5py")
+
+
+def test_a_mean_file_is_only_looked_for_beside_the_net(tmp_path):
+    data = 'layer { name: "d" type: "Data" top: "data" transform_param { mean_file: "../../../etc/passwd" crop_size: 4 force_color: true } }\n'
+    model = load_caffe(write(tmp_path, data + CONV.format("c", "data")))
+    assert model.preprocess.mean is None and model.preprocess.mean_file == "../../../etc/passwd"
+
+
+def test_yaml(tmp_path):
+    """The same model as from JSON; aliases cannot make it endless, and no object is made of a tag."""
+    yaml = pytest.importorskip("yaml")
+    text = sequential(("Dense", {"units": 4, "activation": "tanh"}))
+    described = yaml.safe_dump(json.loads(text)).replace("batch_input_shape:", "batch_input_shape: !!python/tuple")
+    x = np.ones((2, 3), np.float32)
+    made = []
+    for name, content in (("model.json", text), ("model.yaml", described)):
+        nn.manual_seed(0)
+        made.append(load_keras(write(tmp_path, content, name))(x))
+    np.testing.assert_array_equal(*made)
+    bomb = "class_name: Sequential\na0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12))
+    for content, words in ((bomb, "beyond the limit"), ("class_name: &a [*a]", "beyond the limit|cannot be read"), ("class_name: !!python/name:os.system", "cannot be read"), ("class_name: " + "[" * 5000, "cannot be read")):
+        with pytest.raises(FormatError, match=words):
+            load_keras(write(tmp_path, content, "bad.yaml"))
 
 
 @pytest.mark.parametrize("format", fuzz.FORMATS)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
 from sparkdl import nn
 from sparkdl.errors import UnsupportedError
 from sparkdl.importers import load_caffe, load_keras, save_caffe, save_keras, save_onnx
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 
 def convolutional():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 
 import numpy as np
@@ -111,3 +112,66 @@ def test_an_unknown_loss_warns(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert compiled(None, None).optimizer is None
+
+
+# -- what layers of a Keras file say about training --------------------------------------------------------------------
+def described(*layers, shape=(3,), **more):
+    first = {"class_name": "InputLayer", "config": {"name": "x", "batch_input_shape": [None, *shape]}}
+    listed = [first, *({"class_name": kind, "config": {"name": f"l{i}", **config}} for i, (kind, config) in enumerate(layers))]
+    return json.dumps({"class_name": "Sequential", "config": {"name": "s", "layers": listed}, "keras_version": "2.15.0", **more})
+
+
+def loaded(folder, text, **options):
+    (folder / "model.json").write_text(text)
+    nn.manual_seed(0)
+    return load_keras(folder / "model.json", **options)
+
+
+L2 = {"class_name": "L2", "config": {"l2": 0.03}}
+
+
+def test_penalties_are_part_of_the_loss(tmp_path):
+    dense = {"units": 1, "kernel_regularizer": L2, "bias_regularizer": "l1", "activity_regularizer": {"class_name": "L1L2", "config": {"l1": 0.1, "l2": 0.2}}}
+    training = {"optimizer_config": {"class_name": "SGD", "config": {"learning_rate": 0.0, "clipvalue": 0.5}}, "loss": "mse"}
+    model = loaded(tmp_path, described(("Dense", dense), compile_config=training), compile=True)
+    assert {path: (r.l1, r.l2) for path, r in model.regularizers.items()} == {"l0.weight": (0.0, 0.03), "l0.bias": (0.01, 0.0)}
+    draw = np.random.default_rng(0)
+    x, y = draw.standard_normal((8, 3)).astype(np.float32), draw.standard_normal((8, 1)).astype(np.float32)
+    model["l0"].bias.value = np.float32([-2.5])
+    weight, out = model["l0"].weight.value.astype(np.float64), np.asarray(model(x), np.float64)
+    wanted = ((out - y) ** 2).mean() + 0.03 * (weight**2).sum() + 0.01 * 2.5 + (0.1 * abs(out) + 0.2 * out**2).sum(1).mean()
+    assert isinstance(model.compiled.clip, optim.ClipValue)
+    history = model.compiled.trainer(model, batch_size=8, max_epochs=1, progress=False).fit((x, y))
+    assert history[0]["loss"] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_an_unknown_regulariser_warns(tmp_path):
+    with pytest.warns(UserWarning, match="regulariser 'mine' is not known"):
+        loaded(tmp_path, described(("Dense", {"units": 2, "kernel_regularizer": {"class_name": "mine", "config": {}}})))
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
+def test_recurrent_dropout_is_one_choice_for_all_steps(tmp_path, kind):
+    h5py = pytest.importorskip("h5py")
+    plain = {"units": 4, "return_sequences": True, "recurrent_regularizer": L2}
+    wide, draw = 4 * {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}[kind], np.random.default_rng(1)
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        for i, size in enumerate([(3, wide), (4, wide), (wide,)]):
+            file.create_dataset(f"l0/w{i}", data=draw.normal(0, 0.5, size).astype(np.float32))
+        file.attrs["layer_names"], file["l0"].attrs["weight_names"] = [b"l0"], [b"w0", b"w1", b"w2"]
+    steps = loaded(tmp_path, described((kind, {**plain, "recurrent_dropout": 0.5}), shape=(6, 3)), weights=tmp_path / "w.h5")
+    compiled = loaded(tmp_path, described((kind, plain), shape=(6, 3)), weights=tmp_path / "w.h5")
+    x = np.random.default_rng(0).standard_normal((5, 6, 3)).astype(np.float32)
+    np.testing.assert_allclose(steps(x), compiled(x), rtol=1e-5, atol=1e-6)  # the same weights, nothing dropped
+    assert steps.regularizers and len(compiled.regularizers) == 1
+    trained = steps.train()(x)
+    np.testing.assert_allclose(trained[:, 0], compiled(x)[:, 0], rtol=1e-5, atol=1e-6)  # h is 0 before the first step
+    assert not np.allclose(trained[:, 1], compiled(x)[:, 1])
+
+
+def test_training_options_that_are_not_known_warn(tmp_path):
+    training = {"optimizer_config": {"class_name": "Adam", "config": {"clipnorm": 1.0}}, "loss": {"class_name": "BinaryCrossentropy", "config": {"label_smoothing": 0.1}}}
+    with pytest.warns(UserWarning) as said:
+        model = loaded(tmp_path, described(("Dense", {"units": 1}), compile_config=training), compile=True)
+    assert [word for word in ("own norm", "label smoothing") if not any(word in str(w.message) for w in said)] == []
+    assert model.compiled.loss is None and model.compiled.clip is None

@@ -196,11 +196,10 @@ def _softmax_of_several(c: Conversion, x: Value, axes: list[int]) -> Value:
 
 def slopes_shape(c: Conversion, x: Tensor) -> tuple[int, ...]:
     """The shape of a weight for each value of ``x`` but along shared axes, which Keras 1 does not write down."""
-    sizes = x.plain.sizes()
-    if c.spec.version[0] == 1 and c.weights and c.weights[0].ndim == len(sizes):
-        return tuple(1 if held == 1 else n for held, n in zip(c.weights[0].shape, sizes, strict=True))
     shared = {a % x.ndim for a in c.spec.get("shared_axes", [])}
-    return tuple(1 if i in shared else n for i, n in enumerate(sizes, start=1))
+    if c.spec.version[0] == 1 and c.weights and c.weights[0].ndim == x.ndim - 1:
+        shared = {i for i, n in enumerate(c.weights[0].shape, start=1) if n == 1}
+    return tuple(1 if i in shared else x.size(i) for i in range(1, x.ndim))
 
 
 @converts("PReLU", variables=("alpha",), note="shared_axes")

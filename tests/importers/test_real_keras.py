@@ -1,0 +1,98 @@
+"""Models that real Keras 3 builds and saves here give its own outputs: layers, masks and operations that recorded files lack."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from sparkdl.importers import load_keras
+
+
+@pytest.fixture(scope="module")
+def keras():
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    pytest.importorskip("torch")
+    return pytest.importorskip("keras")
+
+
+def one(shape, *make):
+    """A functional model of layers one after another: ``make`` are functions of ``keras.layers``."""
+
+    def build(keras):
+        x = y = keras.Input(shape)
+        for each in make:
+            y = each(keras.layers)(y)
+        return keras.Model(x, y)
+
+    return build
+
+
+def of(shapes, function):
+    """A model of inputs of these shapes and what ``function(keras, *inputs)`` makes of them."""
+
+    def build(keras):
+        inputs = [keras.Input(shape) for shape in shapes]
+        return keras.Model(inputs, function(keras, *inputs))
+
+    return build
+
+
+def masked(k, *tensors):
+    return [k.layers.Masking()(t) for t in tensors]
+
+
+CASES = {
+    "softmax over axes": one((4, 5, 3), lambda L: L.Softmax([1, 2])),
+    "relu of all kinds": one((4, 5), lambda L: L.ReLU(2.0, 0.1, 0.3)),
+    "dense of pictures": one((3, 4, 5), lambda L: L.Dense(2)),
+    "transposed with output padding": one((5, 4, 3), lambda L: L.Conv2DTranspose(4, 3, 2, "same", output_padding=1)),
+    "adaptive pooling": one((7, 9, 3), lambda L: L.AdaptiveAveragePooling2D(3)),
+    "group norm between": one((4, 6, 5), lambda L: L.GroupNormalization(2, axis=2)),
+    "layer norm, axes unsorted": one((4, 3, 5), lambda L: L.LayerNormalization(axis=[-1, -2])),
+    "layer norm by deviation": one((4, 5), lambda L: L.LayerNormalization(rms_scaling=True)),
+    "spectral norm": one((6,), lambda L: L.SpectralNormalization(L.Dense(4))),
+    "selu in an lstm": one((6, 3), lambda L: L.Masking(), lambda L: L.LSTM(4, activation="selu", return_sequences=True)),
+    "softmax in a gru": one((6, 3), lambda L: L.Masking(), lambda L: L.GRU(4, activation="softmax", go_backwards=True)),
+    "gelu in a gru of its own reset": one((6, 3), lambda L: L.GRU(4, activation="gelu", reset_after=False)),
+    "mish in cells": one((6, 3), lambda L: L.RNN(L.SimpleRNNCell(4, activation="mish"), return_sequences=True)),
+    "recurrent dropout": one((6, 3), lambda L: L.LSTM(4, recurrent_dropout=0.3)),
+    "masked both ways": one((6, 3), lambda L: L.Masking(), lambda L: L.Bidirectional(L.GRU(4, return_sequences=True))),
+    "masks joined": of(((6, 3), (6, 3)), lambda k, a, b: k.layers.LSTM(3)(k.layers.Concatenate()(masked(k, a, b)))),
+    "masked product": of(((6, 3), (6, 3)), lambda k, a, b: k.layers.LSTM(3)(k.layers.Multiply()(masked(k, a, b)))),
+    "attention with masks": of(((4, 6), (5, 6)), lambda k, a, b: k.layers.Attention()(masked(k, a, b))),
+    "concat attention": of(((4, 6), (5, 6)), lambda k, a, b: k.layers.Attention(True, "concat")([a, b])),
+    "heads with masks": of(((4, 6), (5, 6)), lambda k, a, b: k.layers.MultiHeadAttention(2, 3)(*masked(k, a, b))),
+    "heads over two axes": of(((3, 4, 6),), lambda k, x: k.layers.MultiHeadAttention(2, 3)(x, x)),
+    "heads over the second axis": of(((3, 4, 6),), lambda k, x: k.layers.MultiHeadAttention(2, 3, attention_axes=(2,))(x, x)),
+    "nearest": one((6, 5, 3), lambda L: L.Resizing(9, 4, "nearest")),
+    "small centre crop": one((4, 4, 3), lambda L: L.CenterCrop(6, 6)),
+    "bins as vectors": one((4,), lambda L: L.Discretization([-1.0, 0.0, 0.5], output_mode="multi_hot")),
+    "convlstm both ways": one((3, 4, 4, 2), lambda L: L.Bidirectional(L.ConvLSTM2D(2, 2, padding="same", return_sequences=True))),
+    "indices": of(((4, 6),), lambda k, x: k.ops.concatenate([x[:, ::-1, 1::2], x[..., -1:], x[:, 2][:, None][..., None, 0] * k.ops.ones_like(x[:, :, :1])], axis=-1)),
+    "arithmetic": of(((4, 6),), lambda k, x: 3.0 / (k.ops.abs(x) + 1) - (2.0 - x) ** 2 + x % 0.7 - x // 0.3),
+    "statistics": of(((4, 6),), lambda k, x: k.ops.var(x, 1) + k.ops.std(x, 1) + k.ops.logsumexp(x, 1) + k.ops.min(x, 1) + k.ops.norm(x, axis=1)),
+    "choices": of(((4, 6),), lambda k, x: k.ops.where(x > 0.3, k.ops.sin(x), k.ops.clip(x, -0.5, 0.1)) + k.ops.cast(x <= 0, "float32")),
+    "places": of(((4, 6),), lambda k, x: k.ops.one_hot(k.ops.argmax(x, axis=-1), 6) + k.ops.roll(k.ops.take(x, [3, 0, 0, 1], axis=1), 2, axis=1)),
+    "parts": of(((4, 6),), lambda k, x: k.ops.swapaxes(k.ops.stack(k.ops.split(x, [1, 3], axis=2)[1:2] * 2, axis=1), 1, 3)),
+    "pictures": of(((6, 6, 3),), lambda k, x: k.ops.max_pool(k.ops.pad(x, [[0, 0], [1, 1], [2, 2], [0, 0]]), 2, 2) + k.ops.image.resize(x, (4, 5))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_real_keras_agrees(keras, tmp_path, name, ending):
+    draw = np.random.default_rng(len(name))
+    model = CASES[name](keras)
+    for variable in model.variables:
+        if variable.dtype == "float32" and "boundaries" not in variable.path:
+            variable.assign(draw.normal(0, 0.5, variable.shape).astype(np.float32))
+    xs = [draw.normal(size=(3, *x.shape[1:])).astype(np.float32) for x in model.inputs]
+    for x in xs if "mask" in name or "gru" in name or "lstm" in name else []:
+        x[0, -2:] = x[:, 2] = 0
+    wanted = model.predict(xs if len(xs) > 1 else xs[0], verbose=0)
+    model.save(tmp_path / f"model{ending}")
+    made = load_keras(tmp_path / f"model{ending}")(*xs)
+    assert made.shape == wanted.shape
+    assert np.abs(made - wanted).max() <= 1e-4 * np.abs(wanted).max() + 1e-6
