@@ -75,14 +75,12 @@ class Engine:
             self.process.kill()
 
 
-def _busy() -> float:
-    """CPU seconds that the machine has been busy with anything."""
-    fields = [int(x) for x in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
-    return (sum(fields[:3]) + sum(fields[5:8])) / TICKS
+def _others() -> dict[int, float]:
+    """CPU seconds of every process that does not descend from this one, with those of its children that have ended.
 
-
-def _ours() -> float:
-    """CPU seconds of this process and everything that descends from it."""
+    Not what the machine was busy with less what our own processes took: the time of a process whose parent never
+    waits for it, as under torchrun, is in nobody's sum once it has ended.
+    """
     parent, spent = {}, {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -93,14 +91,14 @@ def _ours() -> float:
             pid = int(entry.name)
             parent[pid] = int(after[1])
             spent[pid] = sum(int(x) for x in after[11:15]) / TICKS
-    total = 0.0
-    for pid in spent:
+    found = {}
+    for pid, seconds in spent.items():
         p = pid
         while p not in (0, 1, os.getpid()):
             p = parent.get(p, 0)
-        if p == os.getpid():
-            total += spent[pid]
-    return total
+        if p != os.getpid():
+            found[pid] = seconds
+    return found
 
 
 Rounds = list[dict[str, dict[str, Any]]]
@@ -113,10 +111,12 @@ def rounds(engines: list[Engine], count: int, most: int | None = None, load: flo
     for _ in range(most or 3 * count):
         if len(kept) == count:
             break
-        wall, busy, ours = time.perf_counter(), _busy(), _ours()
+        wall, before = time.perf_counter(), _others()
         figures = {engine.name: engine.block() for engine in engines}
-        wall, busy, ours = time.perf_counter() - wall, _busy() - busy, _ours() - ours
-        if max(busy - ours, 0) / wall > load:
+        wall, after = time.perf_counter() - wall, _others()
+        other = sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items()) / wall
+        print(f"  round of {wall:.0f} s, other work took {other:.2f} of a core", file=sys.stderr, flush=True)
+        if other > load:
             thrown += 1
         else:
             kept.append(figures)
