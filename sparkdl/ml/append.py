@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sparkdl.carry import carry
 from sparkdl.errors import ClusterError
 from sparkdl.ml.score import Scorer
 
@@ -26,7 +27,7 @@ def append(dataset: Any, scorer: Scorer, values: Sequence[Any], skip: bool = Fal
     if not has_arrow_udfs():
         inputs = {f"{_INPUT}{i}": value for i, value in enumerate(values)}
         whole = WholeRows(scorer, len(dataset.columns), skip)
-        return dataset.withColumns(inputs).mapInArrow(whole, StructType([*dataset.schema.fields, *fields]))
+        return dataset.withColumns(inputs).mapInArrow(carry(whole), StructType([*dataset.schema.fields, *fields]))
     scored = _with_struct(dataset, arrow_iterator_udf(scorer, StructType(fields)), values)
     if skip:
         scored = scored.filter(F.col(_ROWS).isNotNull())
@@ -92,8 +93,10 @@ def arrow_iterator_udf(function: Callable[[Iterator[Any]], Iterator[Any]], type_
     import pyarrow as pa
     from pyspark.sql import functions as F
 
+    carried = carry(function)
+
     def score(arrays):  # type: ignore[no-untyped-def]
-        yield from function(arrays)
+        yield from carried(arrays)
 
     score.__annotations__ = {"arrays": Iterator[pa.Array], "return": Iterator[pa.Array]}  # how Spark knows its kind
     make: Any = F.arrow_udf

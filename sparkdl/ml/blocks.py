@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from sparkdl.carry import carry
 from sparkdl.data.fields import Column
 from sparkdl.errors import DataError, ShapeError
 from sparkdl.ml.append import append
@@ -68,7 +69,9 @@ def reduce_blocks(graph: Module, df: Any, columns: Any = None) -> Any:
     block, then to blocks of its own results, until one is left; so it must not matter in which order rows are joined.
     """
     given = _columns(graph, columns)
-    rows = _selected(df, given).mapInArrow(BlockReducer(ship(df.sparkSession, graph), given, ()), _schema(graph, given))
+    rows = _selected(df, given).mapInArrow(
+        carry(BlockReducer(ship(df.sparkSession, graph), given, ())), _schema(graph, given)
+    )
     parts = _decoded(rows.toArrow(), [Column(f"r{i}") for i in range(len(given))], graph.dtype.name)
     if not len(parts[0]):
         raise DataError("reduce_blocks: there are no rows to reduce.")

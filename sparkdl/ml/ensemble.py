@@ -13,6 +13,7 @@ from pyspark.ml.param import Param, Params
 from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable, MLReader, MLWritable, MLWriter
 
 from sparkdl import nn
+from sparkdl.carry import carry
 from sparkdl.data.frame import prepare
 from sparkdl.data.murmur import partition_keys
 from sparkdl.data.taskrows import HASH, ROLE, FramePlan
@@ -66,7 +67,7 @@ class NNEnsemble(Estimator, MLWritable, MLReadable):
         with turn(dataset.sparkSession):
             rows, plan = _dealt(dataset, columns, job, size, folds)
             try:
-                found = rows.mapInArrow(MemberTask(job, plan), SCHEMA).collect()
+                found = rows.mapInArrow(carry(MemberTask(job, plan)), SCHEMA).collect()
             except Exception as error:
                 told = failure.find(error)
                 if told is None:

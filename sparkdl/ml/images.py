@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sparkdl.carry import carry
 from sparkdl.data.transforms.decode import Decode
 from sparkdl.data.transforms.pictures import pair, resized
 from sparkdl.errors import DataError
@@ -45,7 +46,7 @@ def read_images(
     decoder = Decoder(None if size is None else pair(size, "read_images"), channels)
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", str(recursive).lower())
     files = reader.load([path] if isinstance(path, str) else list(path))
-    images = files.select("path", "content").mapInArrow(decoder, StructType([StructField("image", image_type())]))
+    images = files.select("path", "content").mapInArrow(carry(decoder), StructType([StructField("image", image_type())]))
     return images.filter(F.col("image").isNotNull()) if drop_invalid else images
 
 

@@ -19,7 +19,7 @@ class Job:
     ``shards`` is V, the number of virtual shards; ``report_every`` is the least time in seconds between two reports;
     ``checkpoint`` says when to write one, ``snapshot`` when to keep one in the block managers: every so many seconds,
     or a trigger; ``transform(inputs, batch)`` changes the inputs of every batch; ``timeout`` is how many seconds a task
-    waits for another one.
+    waits for another one, ``threads`` how many its kernels use on Spark (None: ``spark.task.cpus``).
     """
 
     model: Module
@@ -38,4 +38,5 @@ class Job:
     checkpoint: Callable[[Progress], bool] | None = None
     snapshot: float | Callable[[Progress], bool] | None = None
     timeout: float = 120.0
+    threads: int | None = None
     transform: Callable[..., Any] | None = None

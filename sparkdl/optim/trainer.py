@@ -35,6 +35,8 @@ class Trainer:
     codec        how gradients travel between executors: "none", "fp16", "bf16" (sums are always float32, and weights
                  travel exactly)
     tasks        how many Spark tasks train together (default: the free slots, at most V)
+    threads      how many threads each task's kernels use (default: ``spark.task.cpus``; for arrays, all cores): few
+                 tasks of many threads or many of few give the same weights
     progress     whether to show a progress bar
     checkpoint   folder in which to keep checkpoints: everything that a later ``fit(..., resume=folder)`` needs to go
                  on as if training had never stopped. Training on a DataFrame, task 0 writes them: the folder must then
@@ -75,6 +77,7 @@ class Trainer:
         snapshot_every: float | Callable[[Progress], bool] | None = 10.0,
         restarts: int = 3,
         timeout: float = 120.0,
+        threads: int | None = None,
     ) -> None:
         from sparkdl.optim import triggers
 
@@ -84,6 +87,7 @@ class Trainer:
             ("batch_size", batch_size),
             ("shards", shards),
             ("tasks", tasks),
+            ("threads", threads),
             ("max_epochs", max_epochs),
         ):
             if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
@@ -107,7 +111,7 @@ class Trainer:
         self.clip, self.codec, self.tasks, self.progress = clip, codec, tasks, progress
         self.checkpoint, self.checkpoint_every = checkpoint, checkpoint_every or triggers.every_epoch()
         self.keep, self.monitor, self.monitor_mode = keep, monitor, monitor_mode
-        self.snapshot_every, self.restarts, self.timeout = snapshot_every, restarts, timeout
+        self.snapshot_every, self.restarts, self.timeout, self.threads = snapshot_every, restarts, timeout, threads
         self.history = History([])
         self._columns: dict[str, Any] = {}
         self._transform: Callable[..., Any] | None = None
@@ -224,6 +228,7 @@ class Trainer:
             checkpoint=None if self.checkpoint is None else self.checkpoint_every,
             snapshot=self.snapshot_every,
             timeout=float(self.timeout),
+            threads=self.threads,
         )
 
 

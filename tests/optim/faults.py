@@ -103,24 +103,38 @@ def session(folder: str, master: str = "local-cluster[3,1,1024]", **more: str):
     return spark
 
 
-def rows(spark):
-    x, y = oracle.data(ROWS)
+def rows(spark, x, y):
     return spark.createDataFrame(pd.DataFrame({"x": [row.ravel().tolist() for row in x], "label": y}))
 
 
 COLUMNS = {"features": Column("x", shape=(1, 8, 8)), "label": "label"}
 
 
-def main(folder: str, *chosen: str) -> None:
+DYNAMIC = {
+    "spark.dynamicAllocation.enabled": "true",
+    "spark.dynamicAllocation.shuffleTracking.enabled": "true",
+    "spark.dynamicAllocation.minExecutors": "0",
+    "spark.dynamicAllocation.maxExecutors": "3",
+    "spark.scheduler.minRegisteredResourcesRatio": "0.0",
+    "spark.speculation": "true",
+    "spark.speculation.interval": "100ms",
+    "spark.speculation.quantile": "0.1",
+    "spark.speculation.multiplier": "1.0",
+    "spark.speculation.minTaskRuntime": "0ms",
+}
+"""Executors come and go, and Spark starts copies of tasks as eagerly as it can be told to."""
+
+
+def main(folder: str, how: str, *chosen: str) -> None:
     from pyspark import cloudpickle
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    spark = session(folder)
-    frame = rows(spark)
+    spark = session(folder, **(DYNAMIC if how == "dynamic" else {}))
+    frame = rows(spark, *oracle.data(ROWS))
     from sparkdl.blockmanager.bridge.session import enumerate_blocks
 
     for what in chosen or FAULTS:
-        options = dict(FAULTS[what])
+        options = {"tasks": 3, **FAULTS[what]}
         if "checkpoint_every" in options:
             options["checkpoint"] = str(Path(folder) / "checkpoints")
         told = {"fault": what}
@@ -130,7 +144,8 @@ def main(folder: str, *chosen: str) -> None:
         except Exception as error:
             told["error"] = f"{type(error).__name__}: {error}"
             told["notes"] = getattr(error, "__notes__", [])
-        struck = float((Path(folder) / what).read_text())
+        mark = Path(folder) / what
+        struck = float(mark.read_text()) if mark.exists() else time.time()
         told["lost"] = (told["restarts"][0]["at"] if told.get("restarts") else time.time()) - struck
         left = enumerate_blocks(spark) if what != "stop an executor" else []
         told["left"] = [n for n in left if n.startswith("broadcast_") and len(n.split("_")[1]) > 15]

@@ -171,6 +171,29 @@ def test_going_on_from_a_checkpoint_in_the_middle_of_an_epoch(frame, expected, t
     same(weights(second), expected[1])
 
 
+def test_checkpoints_on_a_hadoop_file_system(local, frame, arrays, expected, tmp_path, caplog):
+    folder = f"file://{tmp_path}/checkpoints"
+    every = {"checkpoint": folder, "checkpoint_every": optim.several_iteration(4), "keep": 2}
+    first = trainer(max_epochs=None, end=optim.max_iteration(9), **every)
+    first.fit(frame, features=PICTURE, label="label")
+    names = sorted(path.name for path in (tmp_path / "checkpoints").glob("[!.]*"))
+    assert names == ["step-0000000008.ckpt", "step-0000000009.ckpt"]  # in the middle of the second epoch
+    second = trainer(tasks=1)  # another number of tasks
+    second.fit(frame, features=PICTURE, label="label", resume=folder)
+    same(weights(second), expected[1])
+    newest = tmp_path / "checkpoints" / names[1]
+    newest.write_bytes(newest.read_bytes()[:-1])
+    third = trainer()
+    third.fit(frame, features=PICTURE, label="label", resume=folder)
+    same(weights(third), expected[1])
+    assert names[1] in caplog.text  # the damaged one is named
+    here = trainer()
+    here.fit(arrays, resume=folder)
+    same(weights(here), expected[1])
+    with pytest.raises(DataError, match="checkpoints of another run"):
+        trainer(**every).fit(frame, features=PICTURE, label="label")
+
+
 def test_no_block_of_a_run_is_left(local, frame):
     ours = [name for name in enumerate_blocks(local) if name.startswith("broadcast_") and len(name.split("_")[1]) > 15]
     assert ours == []

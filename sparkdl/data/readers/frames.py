@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparkdl.carry import carry
 from sparkdl.errors import DataError, FormatError
 
 _ROWS = 256  # records of a file per Arrow batch
@@ -59,7 +60,7 @@ def frame_of_files(spark: Any, path: str, parse: Callable[[bytes], Iterable[dict
                 except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
                     raise DataError(f"{place}: the records do not fit the schema {schema!r}: {error}") from error
 
-    return spark.read.format("binaryFile").load(path).select("path", "content").mapInArrow(read, types)
+    return spark.read.format("binaryFile").load(path).select("path", "content").mapInArrow(carry(read), types)
 
 
 def arrow_type(kind: str) -> Any:

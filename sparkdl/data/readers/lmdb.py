@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sparkdl.carry import carry
 from sparkdl.data.readers import protobuf as pb
 from sparkdl.data.readers.stream import Source
 from sparkdl.errors import FormatError, UnsupportedError
@@ -183,7 +184,7 @@ def caffe_lmdb_frame(spark: Any, path: str, partitions: int | None = None) -> An
                 for datum in caffe_records(path, (part, partitions)):
                     yield pa.RecordBatch.from_pylist([_row(datum)], schema=wanted)
 
-    return spark.range(0, partitions, 1, partitions).mapInArrow(read, schema)
+    return spark.range(0, partitions, 1, partitions).mapInArrow(carry(read), schema)
 
 
 def _row(datum: Datum) -> dict[str, Any]:

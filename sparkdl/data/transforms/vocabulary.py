@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparkdl.carry import carry
 from sparkdl.data.transforms.compose import Draw
 from sparkdl.data.transforms.tokenize import Tokenize
 from sparkdl.errors import DataError, FormatError
@@ -58,7 +59,7 @@ class Vocabulary:
 
         if column not in df.columns:
             raise DataError(f"Vocabulary.of_frame: there is no column {column!r}; there are {', '.join(df.columns)}.")
-        parts = df.select(column).mapInArrow(count, "token string, n bigint")
+        parts = df.select(column).mapInArrow(carry(count), "token string, n bigint")
         total = parts.groupBy("token").sum("n")
         return cls._of_counts(Counter({row[0]: row[1] for row in total.collect()}), most, least)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sparkdl.blockmanager.bridge.background import Background
 from sparkdl.blockmanager.bridge.session import blocks_of, drop_everywhere, read_notes
+from sparkdl.carry import carry
 from sparkdl.optim.cluster import failure
 from sparkdl.optim.cluster.task import SCHEMA
 
@@ -21,7 +22,7 @@ def run_stage(spark: Any, frame: Any, task: Any, barrier: bool, watch: Callable[
 
     A task's exception is raised as the user's own; ``Lost`` when something else than the tasks' code failed.
     """
-    stage = Background(spark, lambda: frame.mapInArrow(task, SCHEMA, barrier=barrier).collect())
+    stage = Background(spark, lambda: frame.mapInArrow(carry(task), SCHEMA, barrier=barrier).collect())
     try:
         while not stage.done.wait(POLL):
             watch()

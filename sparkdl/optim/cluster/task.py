@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparkdl import kernel
 from sparkdl.data.taskrows import FramePlan
 from sparkdl.errors import BlockError, ClusterError
 from sparkdl.optim.check import check_feed
@@ -37,6 +38,8 @@ SCHEMA = "rank int, kind string, name string, data binary"
 class Task:
     """A function for ``mapInArrow`` that names itself in what goes wrong."""
 
+    job: Job
+
     def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
         from pyspark import TaskContext
 
@@ -46,6 +49,7 @@ class Task:
         try:
             if context.attemptNumber():
                 self.again(rank)
+            kernel.set_num_threads(min(self.job.threads or context.cpus(), kernel._most_threads()))
             rows = self.run(batches, rank)
         except Exception as error:
             raise describe(error, rank) from None

@@ -1,0 +1,69 @@
+"""One fault after another on ``local-cluster[3,1,1024]``: training goes on, to the weights of an undisturbed run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from . import faults
+
+pytestmark = pytest.mark.skipif(shutil.which("java") is None, reason="no Java found: `make test` brings one")
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory, spark_processes):
+    """What became of each run, by fault; see faults.py."""
+    return strike(tmp_path_factory, "barrier")
+
+
+def strike(tmp_path_factory, *arguments):
+    command = [sys.executable, str(Path(faults.__file__)), str(tmp_path_factory.mktemp("faults")), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    for line in lines:
+        print(f"{line['fault']}: {line['lost']:.1f} seconds lost")
+    return {line["fault"]: line for line in lines}
+
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    return faults.train(faults.oracle.data(faults.ROWS))[0]
+
+
+@pytest.mark.parametrize("fault", [fault for fault in faults.FAULTS if fault != "raise in user code"])
+def test_training_goes_on_to_the_same_weights(told, undisturbed, fault):
+    run = told[fault]
+    assert run.get("weights") == undisturbed, run
+    (restart,) = run["restarts"]
+    assert restart["step"] == faults.STEP // faults.EVERY * faults.EVERY - (faults.EVERY if "corrupt" in fault else 0)
+    assert run["visits"]["more"] == 0
+    assert run["left"] == []
+
+
+@pytest.mark.parametrize("fault", ["stop a worker", "stop an executor"])
+def test_a_peer_that_does_not_answer_is_named(told, fault):
+    (restart,) = told[fault]["restarts"]
+    assert "did not come from task 2 (executor" in restart["error"] and "within 8.0 s" in restart["error"]
+    if fault == "stop an executor":
+        assert restart["tasks"] == 2  # the slots that are left
+
+
+def test_a_fault_of_the_user_is_not_retried(told):
+    run = told["raise in user code"]
+    assert run["error"] == "ZeroDivisionError: the user's own fault"
+    assert "in __call__" in "\n".join(run["notes"]) and run["left"] == []
+
+
+def test_dynamic_allocation_and_speculation(tmp_path_factory, spark_processes, undisturbed):
+    """From no executor at all; Spark refuses barrier stages there, and starts copies of tasks that are slow."""
+    told = strike(tmp_path_factory, "dynamic", "kill an executor", "raise in user code")
+    run = told["kill an executor"]
+    assert run.get("weights") == undisturbed, run
+    assert len(run["restarts"]) == 1 and run["left"] == []
+    assert told["raise in user code"]["error"] == "ZeroDivisionError: the user's own fault"
