@@ -20,16 +20,16 @@ SIGNS = (
     "xecutor lost",
     "Lost executor",
     "Python worker exited unexpectedly",
-    "Could not recover from a failed barrier",
-    "FetchFailed",
-    "MetadataFetchFailed",
     "heartbeat timed out",
     "Remote RPC client disassociated",
+    "decommission",
+    "FetchFailed",
+    "MetadataFetchFailed",
+    "Could not recover from a failed barrier",
     "Connection reset",
     "java.io.EOFException",
-    "decommission",
 )
-"""What Spark says when it was not the code of a task that failed."""
+"""What Spark says when it was not the code of a task that failed; first what says most about why."""
 
 
 class TaskFailure(Exception):
@@ -78,7 +78,11 @@ def is_fault(error: BaseException, found: dict[str, Any] | None) -> bool:
 def reason(error: BaseException) -> str:
     """One line that tells what went wrong, out of the many that Spark tells."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return next((line for line in lines if any(sign in line for sign in SIGNS)), lines[0])
+    for sign in SIGNS:
+        for line in lines:
+            if sign in line:
+                return line
+    return lines[0]
 
 
 def restore(found: dict[str, Any]) -> BaseException:

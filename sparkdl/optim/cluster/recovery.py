@@ -59,7 +59,8 @@ class Recovery:
             )
             raise cause
         self.restarts.append({"step": None, "tasks": None, "lost": None, "at": None, "error": str(lost)})
-        log.warning("training lost one of its %d tasks and goes on from step %d: %s", tasks, max(newest, 0), lost)
+        where = f"step {newest}" if kept else "the beginning" if self.checkpoints is None else "the newest checkpoint"
+        log.warning("training lost one of its %d tasks and goes on from %s: %s", tasks, where, lost)
         drop_everywhere(self.spark, self.runs[-1])
         if kept:
             prune_kept(self.spark, self.start.training, kept[0].start)
