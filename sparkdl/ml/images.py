@@ -46,7 +46,8 @@ def read_images(
     decoder = Decoder(None if size is None else pair(size, "read_images"), channels)
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", str(recursive).lower())
     files = reader.load([path] if isinstance(path, str) else list(path))
-    images = files.select("path", "content").mapInArrow(carry(decoder), StructType([StructField("image", image_type())]))
+    type_ = StructType([StructField("image", image_type())])
+    images = files.select("path", "content").mapInArrow(carry(decoder), type_)
     return images.filter(F.col("image").isNotNull()) if drop_invalid else images
 
 
