@@ -27,6 +27,7 @@ from sparkdl.nn.plan import Planned
 from sparkdl.optim.best import BestWeights
 from sparkdl.optim.checkpoint.keep import Keep
 from sparkdl.optim.checkpoint.snapshot import Epoch, Snapshot
+from sparkdl.optim.diagnosis import first_not_finite
 from sparkdl.optim.evaluate import evaluate
 from sparkdl.optim.exchange.base import CLOCK, Exchange
 from sparkdl.optim.exchange.member import Member
@@ -217,6 +218,7 @@ class Loop:
         """One update; the summed loss and weight of the global batch, and rank 0's seconds since ``began``."""
         self.visits.add(batch)
         header = np.stack(self._gradients(batch, rows), axis=1)
+        suspect = "" if np.isfinite(header[:, 0]).all() else first_not_finite(self.model, rows.inputs)
         leaves = {(self.feed.first + i, self.feed.first + i + 1): header[i] for i in range(len(header))}
         sums = [fold(leaves, np.add, a, b) for a, b in self.member.subtrees]
         header = np.zeros((len(sums), 3))
@@ -225,7 +227,7 @@ class Loop:
             header[0, CLOCK] = time.perf_counter() - began
         total = self.exchange.step(self.exchange.grads, header, self.progress.iteration + 1, self.progress)
         if not math.isfinite(total[0]):
-            self._explain_loss()
+            self._explain_loss(suspect)
         return float(total[0]), float(total[1]), float(total[CLOCK])
 
     def _gradients(self, batch: Batch, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
@@ -269,9 +271,11 @@ class Loop:
         for save in saves:
             save(Snapshot(self.progress, replace(self.epoch), self.run_facts, arrays))
 
-    def _explain_loss(self) -> None:
-        bad = [s.name for s in self.flat.segments if not np.isfinite(self.flat.weights[s.start : s.stop]).all()]
+    def _explain_loss(self, suspect: str) -> None:
+        """Raises the same error on all tasks; the weights have been updated already, so each looked before."""
+        everyones = self.exchange.gather(np.frombuffer(suspect.encode(), np.uint8))
+        found = next((each.tobytes().decode() for each in everyones if each.size), "the sum over the whole batch")
         raise FloatingPointError(
-            f"the loss is not finite at step {self.progress.iteration + 1}; weights that are not: {bad or 'none'}. "
+            f"the loss is not finite at step {self.progress.iteration + 1}; the first that is not: {found}. "
             "Lower the learning rate, clip the gradients (clip=), or look for NaN in the data."
         )

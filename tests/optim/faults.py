@@ -62,7 +62,7 @@ def digest(model) -> str:
 
 
 def train(data, strike=None, columns=None, **options):
-    options = {"snapshot_every": optim.several_iteration(EVERY), "timeout": 8.0, **options}
+    options = {"snapshot_every": optim.several_iteration(EVERY), **options}
     model = oracle.model()
     trainer = optim.Trainer(
         model, nn.NLLLoss(), optim.Adam(lr=0.01), batch_size=32, seed=5, progress=False, validate=strike,
@@ -77,8 +77,8 @@ FAULTS = {
     "kill a worker": {},
     "corrupt the newest checkpoint": {"snapshot_every": None, "checkpoint_every": optim.several_iteration(EVERY)},
     "raise in user code": {},
-    "stop a worker": {},
-    "stop an executor": {},
+    "stop a worker": {"timeout": 10.0},
+    "stop an executor": {"timeout": 10.0},
 }
 
 

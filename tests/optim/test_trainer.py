@@ -155,3 +155,23 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_weights():
         optim.Trainer(
             oracle.model(), nn.NLLLoss(), optim.SGD(lr=1e38), batch_size=16, max_epochs=5, progress=False
         ).fit((x, y))
+
+
+def test_a_loss_that_is_not_finite_names_the_layer():
+    class Log(nn.Layer):
+        def forward(self, x, ctx):
+            return np.log(x)
+
+        def backward(self, dy, ctx):
+            return dy
+
+    x, y = oracle.data(64)
+    trainer = optim.Trainer(
+        nn.Sequential(oracle.model(), Log()), nn.NLLLoss(), optim.SGD(lr=0.1), batch_size=32, progress=False
+    )
+    with pytest.raises(FloatingPointError, match=r"at step 1.*output of layer '.*' \(Log\)"), np.errstate(all="ignore"):
+        trainer.fit((x, y))
+    x[3, 0, 1, 1] = np.nan
+    trainer = optim.Trainer(oracle.model(), nn.NLLLoss(), optim.SGD(lr=0.1), batch_size=32, progress=False)
+    with pytest.raises(FloatingPointError, match="input"), np.errstate(all="ignore"):
+        trainer.fit((x, y))

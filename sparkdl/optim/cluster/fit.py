@@ -71,7 +71,7 @@ def fit_frame(
                 )
                 task = TrainTask(job, plan, count, recovery.new_run(), recovery.start, checkpoints)
                 try:
-                    rows = attempt(recovery, watcher, frame, task, barrier=not slots.dynamic)
+                    rows = attempt(recovery, watcher, frame, task, wanted, barrier=not slots.dynamic)
                     break
                 except Lost as lost:
                     recovery.after(lost, count)
@@ -92,8 +92,10 @@ def fit_frame(
     return History(history, costs=costs, visits=_visits(costs), restarts=recovery.restarts)
 
 
-def attempt(recovery: Recovery, watcher: Watcher, frame: Any, task: TrainTask, barrier: bool) -> list[Any]:
-    """One stage, watched; a restarted one tells when it has done its first step."""
+def attempt(
+    recovery: Recovery, watcher: Watcher, frame: Any, task: TrainTask, wanted: int, barrier: bool
+) -> list[Any]:
+    """One stage, watched; a restarted one tells when it has done its first step, and ends when it could have more tasks."""
 
     def stepped() -> None:
         recovery.stepped(watcher.first or 0, task.tasks)
@@ -101,6 +103,7 @@ def attempt(recovery: Recovery, watcher: Watcher, frame: Any, task: TrainTask, b
     def watch() -> None:
         watcher.look()
         recovery.spread()
+        recovery.grow(task.tasks, wanted)
 
     watcher.follow(task.run_id, task.tasks if barrier else 0, stepped)
     rows = run_stage(recovery.spark, frame, task, barrier, watch)

@@ -7,14 +7,25 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from sparkdl.blockmanager.bridge.session import copy_kept, drop_everywhere, kept_blocks, new_run, prune_kept
+from sparkdl.blockmanager.bridge.session import (
+    copy_kept,
+    count_slots,
+    drop_everywhere,
+    kept_blocks,
+    new_run,
+    open_door,
+    prune_kept,
+)
 from sparkdl.blockmanager.kept import Kept, complete
+from sparkdl.errors import ClusterError
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.cluster.failure import Lost
+from sparkdl.optim.cluster.slots import ANSWER
 from sparkdl.optim.cluster.start import Start
 
 log = logging.getLogger(__name__)
 
+SETTLED = 30.0  # seconds of steps after which a run on few tasks may be restarted on more
 ENOUGH = 2  # copies of a snapshot, in different executors, that need no further one in the driver
 
 
@@ -34,6 +45,9 @@ class Recovery:
         self._newest = -1
         self._looked = 0.0
         self._alone: Kept | None = None
+        self._last: Kept | None = None
+        self._fresh: Kept | None = None  # a snapshot that was not there at the last look
+        self._stepped = time.monotonic()
         self._failed = 0.0
 
     def new_run(self) -> int:
@@ -68,6 +82,7 @@ class Recovery:
 
     def stepped(self, step: int, tasks: int) -> None:
         """The newest attempt has done its first step, after ``step``."""
+        self._stepped = time.monotonic()
         if self.restarts and self.restarts[-1]["at"] is None:
             lost = time.monotonic() - self._failed
             self.restarts[-1].update(step=step, tasks=tasks, lost=lost, at=time.time())
@@ -76,12 +91,26 @@ class Recovery:
         """The snapshots that are there whole, newest first."""
         return complete(kept_blocks(self.spark, self.start.training))
 
+    def grow(self, tasks: int, wanted: int) -> None:
+        """Ends an attempt on fewer tasks than were wanted, by raising ClusterError, once more slots are free.
+
+        Not before ``SETTLED`` seconds, and right after a snapshot: the restart then costs little.
+        """
+        if tasks >= wanted or time.monotonic() - self._stepped < SETTLED or self._fresh is None:
+            return
+        self._fresh = None
+        if count_slots(self.spark).free:
+            open_door(self.spark, timeout=ANSWER, everyone=False)
+            raise ClusterError(f"slots are free again: training goes on on more than {tasks} tasks.")
+
     def spread(self, seconds: float = 2.0) -> None:
         """Has the driver hold a snapshot that only one executor holds, seen twice; looks every ``seconds``."""
         if time.monotonic() - self._looked < seconds:
             return
         self._looked = time.monotonic()
         newest = next(iter(self.kept()), None)
+        self._fresh = newest if newest != self._last else None
+        self._last = newest
         if newest is not None and newest.copies < ENOUGH:
             if newest == self._alone:
                 copy_kept(self.spark, self.start.training, newest.start)

@@ -8,7 +8,8 @@ from typing import Any
 from sparkdl.blockmanager.bridge.session import Slots, count_slots, open_door
 from sparkdl.errors import ClusterError
 
-GRACE = 5.0  # seconds after a fault in which tasks that were cancelled end, and executors are replaced
+GRACE = 3.0  # seconds after a fault in which tasks that were cancelled end, and perhaps an executor is replaced
+ANSWER = 5.0  # seconds in which an executor must open its door then
 ARRIVAL = 120.0  # seconds in which dynamic allocation brings executors, or a cluster its first one
 PAUSE = 1.0  # seconds that a task takes up a slot, to make dynamic allocation start executors
 LOOK = 0.25
@@ -54,13 +55,13 @@ def slots_after_fault(spark: Any, wanted: int, least: int = 1, limit: float = AR
     while True:
         slots, waited = count_slots(spark), time.monotonic() - began
         if slots.free >= wanted or (waited > GRACE and slots.free >= least):
-            open_door(spark, timeout=GRACE, everyone=False)
+            open_door(spark, timeout=ANSWER, everyone=False)
             slots = count_slots(spark)
             if slots.free >= least:
                 return slots
         if waited > limit:
             raise ClusterError(f"{slots.free} of {slots.total} slots are free {limit:.0f} s after a fault.")
         if slots.dynamic and slots.total < wanted:
-            open_door(spark, timeout=GRACE, everyone=False, pause=PAUSE, tasks=2 * wanted)
+            open_door(spark, timeout=ANSWER, everyone=False, pause=PAUSE, tasks=2 * wanted)
         else:
             time.sleep(LOOK)

@@ -1,6 +1,7 @@
 package org.sparkdl.bridge;
 
 import java.io.FileNotFoundException;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.StringJoiner;
 import java.util.UUID;
@@ -21,6 +22,14 @@ final class HadoopFiles {
 
   /** names: one per line; read: the bytes; write: atomic; remove: no error if it is gone. */
   static byte[] answer(String what, String where, String name, byte[] data) throws Exception {
+    try {
+      return work(what, where, name, data);
+    } catch (IOException error) {
+      throw new Failure(Failure.BROKEN, error); // as it is, it would mean that the task has gone
+    }
+  }
+
+  private static byte[] work(String what, String where, String name, byte[] data) throws Exception {
     Configuration configuration = SparkHadoopUtil.get().conf();
     Path folder = new Path(where);
     FileSystem files = folder.getFileSystem(configuration);
@@ -82,7 +91,7 @@ final class HadoopFiles {
       } catch (UnsupportedFileSystemException | UnsupportedOperationException plain) {
         files.delete(target, false);
         if (!files.rename(half, target)) {
-          throw new java.io.IOException(half + " could not be renamed to " + target);
+          throw new IOException(half + " could not be renamed to " + target);
         }
       }
     } finally {
