@@ -101,6 +101,7 @@ def compare(spark: Any, name: str, ours: Any, theirs: Any, rows: int, shape: tup
     def make() -> Any:
         import torch
 
+        torch.set_num_threads(1)  # as our side: a task has one core
         net = builder()
         net.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in weights.items()})
         net.eval()

@@ -1,14 +1,15 @@
 """Transfer learning: what a trained net knows of pictures, used for classes that it was not trained on.
 
-    python examples/transfer_learning.py                                     a net trained here on the digits 0 to 4
-    python examples/transfer_learning.py --model cnn.h5 --layer flatten      a Keras net for pictures (28, 28, 1)
+    python examples/transfer_learning.py                                     a Keras file made here, of digits 0 to 4
+    python examples/transfer_learning.py --model cnn.h5 --layer flatten      any Keras net for pictures (28, 28, 1)
 
-The net is cut at an inner layer; its output there are the features of 5 to 9, on which a small net is trained.
+The imported net is cut at an inner layer; its output there are the features of 5 to 9, on which a small net is trained.
 """
 
 import argparse
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from pyspark.ml.evaluation import MulticlassClassificationEvaluator
 from pyspark.sql import DataFrame, SparkSession
 
 from sparkdl import ml, models, nn
+from sparkdl.importers import load_keras, save_keras
 
 
 def main() -> None:
@@ -29,12 +31,9 @@ def main() -> None:
     spark = SparkSession.builder.master("local[*]").config("spark.ui.showConsoleProgress", "false").getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     pictures = digits(spark)
-    if options.model:
-        from sparkdl.importers import load_keras
-
-        known = ml.NNModel(model=load_keras(options.model), featuresCol="picture", featuresShape=[28, 28, 1])
-    else:
-        known = pretrained(pictures.filter("digit < 5"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = options.model or pretrained(pictures.filter("digit < 5"), Path(folder) / "digits.keras")
+        known = ml.NNModel(model=load_keras(path), featuresCol="picture", featuresShape=[28, 28, 1])
 
     new = pictures.filter("digit >= 5").selectExpr("picture", "digit - 5 AS label")
     train, test = new.randomSplit([0.2, 0.8], seed=1)  # few pictures to learn from
@@ -48,14 +47,15 @@ def main() -> None:
     spark.stop()
 
 
-def pretrained(pictures: DataFrame) -> ml.NNModel:
-    """LeNet, trained on these pictures."""
+def pretrained(pictures: DataFrame, path: Path) -> Path:
+    """LeNet, trained on these pictures, as a Keras file."""
     nn.manual_seed(1)
     estimator = ml.NNClassifier(
         model=models.lenet(5), featuresCol="picture", featuresShape=[28, 28], labelCol="digit", learningRate=2e-3,
         maxEpochs=5, seed=1,
     )  # fmt: skip
-    return estimator.fit(pictures)
+    save_keras(estimator.fit(pictures).getModel(), path, [(1, 28, 28)])
+    return path
 
 
 def digits(spark: SparkSession) -> DataFrame:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pyspark.ml.base import Estimator
 from pyspark.ml.param import Param, Params
-from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable, MLReader, MLWritable, MLWriter
+from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable, MLReader, MLWritable
 
 from sparkdl import nn
 from sparkdl.carry import carry
@@ -21,6 +21,7 @@ from sparkdl.ml.classifier import NNClassifier, last_kind
 from sparkdl.ml.estimator import NNEstimator
 from sparkdl.ml.fitting import turn
 from sparkdl.ml.params import at_least
+from sparkdl.ml.persist import Writer
 from sparkdl.ml.stage import stage
 from sparkdl.nn.module import Module
 from sparkdl.optim.check import check_feed
@@ -100,7 +101,7 @@ class NNEnsemble(Estimator, MLWritable, MLReadable):
         return EnsembleReader()
 
 
-class EnsembleWriter(MLWriter):
+class EnsembleWriter(Writer):
     """The estimator lies in a folder of its own beside the metadata."""
 
     def __init__(self, ensemble: NNEnsemble) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReader, MLWriter
 
 from sparkdl.errors import FormatError
+from sparkdl.ml.folders import get, put
 from sparkdl.ml.objects import to_json
 from sparkdl.ml.registry import registered
 from sparkdl.nn.serialize import load, save
@@ -22,7 +23,19 @@ from sparkdl.nn.serialize import load, save
 NET = "net"
 
 
-class StageWriter(MLWriter):
+class Writer(MLWriter):
+    """A writer whose ``overwrite()`` works in every kind of session."""
+
+    def _handleOverwrite(self, path: str) -> None:
+        if hasattr(self.sparkSession, "_jsparkSession"):
+            super()._handleOverwrite(path)
+        else:
+            from pyspark.ml.connect.readwrite import RemoteMLWriter
+
+            RemoteMLWriter.handleOverwrite(path, True)
+
+
+class StageWriter(Writer):
     """Writes one stage; ``overwrite()`` first, to replace what is there."""
 
     def __init__(self, stage: Any) -> None:
@@ -65,26 +78,3 @@ class StageReader(MLReader[Any]):
             if net is not None:
                 stage._set(model=load(net, registered()))
         return stage
-
-
-def put(spark: Any, folder: Path, path: str) -> None:
-    """Copies a folder of this machine into ``path`` of whatever file system Spark means by it."""
-    system, target = _hadoop(spark, path)
-    source = spark._jvm.org.apache.hadoop.fs.Path(folder.as_uri())
-    system.copyFromLocalFile(False, True, source, target)
-
-
-def get(spark: Any, path: str, folder: Path) -> Path | None:
-    """A copy, in ``folder`` of this machine, of the folder ``path``; None if there is none."""
-    system, source = _hadoop(spark, path)
-    if not system.exists(source):
-        return None
-    system.copyToLocalFile(False, source, spark._jvm.org.apache.hadoop.fs.Path(folder.as_uri()), True)
-    return folder / source.getName()
-
-
-def _hadoop(spark: Any, path: str) -> tuple[Any, Any]:
-    if not hasattr(spark, "_jsparkSession"):
-        raise NotImplementedError("Spark Connect gives no access to file systems: save the net with nn.save.")
-    target = spark._jvm.org.apache.hadoop.fs.Path(path)
-    return target.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), target

@@ -7,7 +7,7 @@ from typing import Any
 
 from sparkdl.errors import DataError
 from sparkdl.ml.estimator import NNEstimator, NNModel
-from sparkdl.optim.checkpoint.files import LocalFiles
+from sparkdl.optim.checkpoint.hadoop import files_at
 from sparkdl.optim.checkpoint.snapshot import Epoch, Snapshot
 from sparkdl.optim.progress import Progress
 
@@ -20,16 +20,17 @@ class StreamTrainer:
         trainer = StreamTrainer(NNClassifier(model=net, maxEpochs=1), "/data/model")
         stream.writeStream.foreachBatch(trainer).option("checkpointLocation", ...).start()
 
-    The weights and the number of the micro-batch that they are of are written to ``folder`` (of the driver's file
-    system) as one file, put in place at once. A micro-batch that Spark repeats after a failure is known by its number
-    and skipped if its weights are there; if they are not, it is trained on from the weights before it. So the weights
-    are those of a stream without failures. Use a new folder with a new checkpointLocation: numbers start anew there.
+    The weights and the number of the micro-batch that they are of are written to ``folder`` (of the driver's machine,
+    or of any file system of Spark's: ``hdfs://...``) as one file, put in place at once. A micro-batch that Spark
+    repeats after a failure is known by its number and skipped if its weights are there; if they are not, it is trained
+    on from the weights before it. So the weights are those of a stream without failures. Use a new folder with a new
+    checkpointLocation: numbers start anew there.
 
     The estimator's update rule starts without momentum in each micro-batch. Micro-batches without rows change nothing.
     """
 
     def __init__(self, estimator: NNEstimator, folder: str | os.PathLike[str]) -> None:
-        self.estimator, self.files = estimator.copy(), LocalFiles(os.fspath(folder))
+        self.estimator, self.files = estimator.copy(), files_at(os.fspath(folder))
         self.batchId = -1
         self.model: NNModel | None = None
         if _FILE in self.files.names():

@@ -12,7 +12,7 @@ from sparkdl.errors import UnsupportedError
 from sparkdl.nn.losses.loss import Loss
 from sparkdl.nn.module import Module
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
-from sparkdl.optim.checkpoint.files import Files, LocalFiles
+from sparkdl.optim.checkpoint.files import LocalFiles
 from sparkdl.optim.history import History
 from sparkdl.optim.job import Job
 from sparkdl.optim.progress import Progress
@@ -199,13 +199,9 @@ class Trainer:
 
     def checkpoints(self, where: str | os.PathLike[str], here: bool = True) -> Checkpoints:
         """The checkpoints in a folder, as this trainer keeps them; for this process, or for tasks of Spark."""
-        from sparkdl.optim.checkpoint.hadoop import HadoopFiles, from_driver
+        from sparkdl.optim.checkpoint.hadoop import files_at
 
-        folder = os.fspath(where)
-        files: Files = LocalFiles(folder)
-        if ":/" in folder:
-            files = from_driver(folder) if here else HadoopFiles(folder)
-        return Checkpoints(files, self.keep, self.monitor, self.monitor_mode)
+        return Checkpoints(files_at(os.fspath(where), here), self.keep, self.monitor, self.monitor_mode)
 
     def job(self, metrics: Sequence[Any]) -> Job:
         """This trainer's settings as the loop takes them."""

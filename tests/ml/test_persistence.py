@@ -16,14 +16,20 @@ from tests.ml.conftest import net, points
 
 FRESH = """
 import sys
+from pathlib import Path
 from pyspark.ml import PipelineModel
 from pyspark.sql import SparkSession
+from sparkdl import ml
 spark = (SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
          .config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1").getOrCreate())
 model = PipelineModel.load(sys.argv[1])
 frame = spark.read.parquet(sys.argv[2])
 model.transform(frame).select("id", "prediction").write.parquet(sys.argv[3])
 print("EPOCHS", model.stages[-1].summary.totalEpochs)
+for path in sorted(Path(sys.argv[4]).iterdir()):
+    stage = getattr(ml, path.name).load(str(path))
+    params = sorted((p.name, repr(v)) for p, v in stage._paramMap.items() if p.name != "model")
+    print("STAGE", path.name, stage.uid, params)
 spark.stop()
 """
 NO_SPARK = """
@@ -85,7 +91,7 @@ def test_every_stage(local, tmp_path, name):
         other.load(path)
 
 
-def test_a_pipeline_model_in_a_process_of_its_own(local, table, tmp_path):
+def test_a_pipeline_model_and_every_stage_in_a_process_of_its_own(local, table, tmp_path):
     from pyspark.ml.functions import vector_to_array
 
     rows = table.withColumn("a", vector_to_array("features")).selectExpr(
@@ -100,8 +106,17 @@ def test_a_pipeline_model_in_a_process_of_its_own(local, table, tmp_path):
     model = again.fit(rows)
     model.write().overwrite().save(str(tmp_path / "model"))
     rows.write.parquet(str(tmp_path / "rows"))
-    out = run(FRESH, tmp_path / "model", tmp_path / "rows", tmp_path / "scored")
+    stages = [make() for make in STAGES.values()]
+    (tmp_path / "stages").mkdir()
+    for stage in stages:
+        stage.write().overwrite().save(str(tmp_path / "stages" / type(stage).__name__))
+    last = {type(stage).__name__: stage for stage in stages}
+    out = run(FRESH, tmp_path / "model", tmp_path / "rows", tmp_path / "scored", tmp_path / "stages")
     assert "EPOCHS 2" in out
+    assert len(last) == 6
+    for name, stage in last.items():
+        params = sorted((p.name, repr(v)) for p, v in stage._paramMap.items() if p.name != "model")
+        assert f"STAGE {name} {stage.uid} {params}" in out
     there = {r.id: r.prediction for r in local.read.parquet(str(tmp_path / "scored")).collect()}
     here = {r.id: r.prediction for r in model.transform(rows).collect()}
     assert there == here and len(here) == table.count()

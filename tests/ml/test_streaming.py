@@ -58,6 +58,14 @@ def test_each_batch_is_trained_on_once(local, table, files):
     assert not np.array_equal(weights(again)["fc1.weight"], weights(done)["fc1.weight"])
 
 
+def test_the_folder_may_be_of_any_file_system_of_sparks(table, tmp_path):
+    trainer = ml.StreamTrainer(estimator(), f"file:{tmp_path}/model")
+    trainer(table, 0)
+    again = ml.StreamTrainer(estimator(), tmp_path / "model")
+    assert again.batchId == 0
+    same(weights(again), weights(trainer))
+
+
 def test_a_failure_before_the_commit_leaves_the_last_weights(table, tmp_path, monkeypatch):
     whole = ml.StreamTrainer(estimator(), tmp_path / "whole")
     broken = ml.StreamTrainer(estimator(), tmp_path / "broken")

@@ -8,6 +8,7 @@ from pyspark.ml.linalg import SparseVector, VectorUDT
 from pyspark.sql import functions as F
 
 from sparkdl import ml, models, nn
+from sparkdl.errors import ClusterError
 from tests.ml.conftest import net, points
 
 
@@ -72,6 +73,21 @@ def test_filters_and_limits_after_scoring(table, expected):
     plan = kept._jdf.queryExecution().executedPlan().toString()
     assert plan.count("ArrowEvalPython") == 1, "the rows are scored twice"
     assert "ArrowEvalPython" not in scored.select("id")._jdf.queryExecution().executedPlan().toString()
+
+
+def test_whole_rows_where_there_are_no_arrow_udfs(table, flawed, expected, monkeypatch):
+    monkeypatch.setattr("sparkdl.ml.append.has_arrow_udfs", lambda: False)  # as on Spark 4.0
+    scored = model(outputType="vector", predictBatchSize=7).transform(table.repartition(9))
+    assert scored.columns == [*table.columns, "prediction"] and scored.schema["features"].dataType == VectorUDT()
+    rows = scored.filter("id % 2 = 0").orderBy("id").collect()
+    assert [row.id for row in rows] == list(range(0, len(expected), 2))
+    np.testing.assert_allclose(np.float32([row.prediction.toArray() for row in rows]), expected[::2], rtol=1e-5)
+    good = [i for i in range(6) if i not in BAD]
+    assert collected(model(handleInvalid="skip").transform(flawed))[0] == good
+    kept = model(handleInvalid="keep").transform(flawed).orderBy("id").collect()
+    assert [row.id for row in kept if row.prediction is None] == list(BAD)
+    with pytest.raises(ClusterError, match="Spark 4.1"):
+        ml.predict_udf(net(), table.sparkSession)("features")
 
 
 def test_transform_is_lazy(table):

@@ -7,6 +7,7 @@ from typing import Any
 from sparkdl.blockmanager.bridge import client
 from sparkdl.blockmanager.bridge.client import Client, Refusal, Verb, text
 from sparkdl.errors import UnsupportedError
+from sparkdl.optim.checkpoint.files import Files, LocalFiles
 
 
 class HadoopFiles:
@@ -61,3 +62,10 @@ def from_driver(where: str) -> HadoopFiles:
     from sparkdl.blockmanager.bridge.session import driver_door
 
     return HadoopFiles(where, driver_door(session))
+
+
+def files_at(where: str, here: bool = True) -> Files:
+    """A folder of the mounted file systems, or with a scheme one of Spark's: for this process, or for Spark's tasks."""
+    if ":/" not in where:
+        return LocalFiles(where)
+    return from_driver(where) if here else HadoopFiles(where)

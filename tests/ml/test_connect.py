@@ -1,0 +1,49 @@
+"""Stages in a Spark Connect session, whose client has no JVM: training, scoring, saving and loading."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import sys
+import numpy as np
+import pandas as pd
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.sql import SparkSession
+from sparkdl import ml
+from tests.ml.conftest import net, points
+
+spark = SparkSession.builder.remote("local[2]").getOrCreate()
+x, y = points()
+rows = spark.createDataFrame(pd.DataFrame({"features": [row.tolist() for row in x], "label": y.astype(float)}))
+classifier = ml.NNClassifier(model=net(), maxEpochs=2, batchSize=16)
+here, there = (classifier.copy({classifier.trainLocally: where}).fit(rows) for where in ("always", "never"))
+for name, value in here.getModel().state_dict().items():
+    assert np.array_equal(value, there.getModel().state_dict()[name]), name
+
+path = sys.argv[1] + "/model"
+there.save(path)
+there.write().overwrite().save(path)
+again = ml.NNClassifierModel.load(path)
+assert again.uid == there.uid and again.summary.totalEpochs == 2
+scored, expected = ([row.prediction for row in model.transform(rows).collect()] for model in (again, here))
+assert scored == expected and len(scored) == len(x)
+
+pipeline = Pipeline(stages=[classifier]).fit(rows)
+pipeline.write().overwrite().save(sys.argv[1] + "/pipeline")
+assert isinstance(PipelineModel.load(sys.argv[1] + "/pipeline").stages[0], ml.NNClassifierModel)
+spark.stop()
+"""
+
+
+def test_training_scoring_saving_and_loading(spark_processes, tmp_path):
+    pytest.importorskip("grpc", reason="Spark Connect's client is not installed (pyspark[connect])")
+    environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path)], capture_output=True, text=True, timeout=600, env=environment,
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
