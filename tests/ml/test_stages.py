@@ -10,7 +10,7 @@ from pyspark.ml.evaluation import (
 )
 from pyspark.ml.feature import OneHotEncoder, StringIndexer, VectorAssembler
 from pyspark.ml.linalg import VectorUDT
-from pyspark.ml.tuning import CrossValidator, ParamGridBuilder, TrainValidationSplit
+from pyspark.ml.tuning import CrossValidator, CrossValidatorModel, ParamGridBuilder, TrainValidationSplit
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType
 
@@ -28,6 +28,11 @@ def same_weights(a, b):
     assert a.keys() == b.keys()
     for name in a:
         np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def test_classes_known():
+    assert ml.NNClassifierModel(model=net()).numClasses == 3
+    assert ml.NNClassifierModel(model=net(1)).numClasses == 2
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +183,7 @@ def test_a_pipeline_of_sparks_stages_and_ours(local):
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Spark's pool of threads, not closed
 @pytest.mark.parametrize("where", ["never", "always"])
-def test_cross_validation_with_two_fits_at_a_time(table, where):
+def test_cross_validation_with_two_fits_at_a_time(table, tmp_path, where):
     estimator = classifier(trainLocally=where, maxEpochs=2, numTasks=2 if where == "never" else 1)
     grid = ParamGridBuilder().addGrid(estimator.learningRate, [1e-6, 0.1]).build()
     cv = CrossValidator(
@@ -188,6 +193,8 @@ def test_cross_validation_with_two_fits_at_a_time(table, where):
     model = cv.fit(table)
     assert model.avgMetrics[1] > model.avgMetrics[0]
     assert model.bestModel.transform(table).count() == table.count()
+    model.save(str(tmp_path / "search"))
+    same_weights(CrossValidatorModel.load(str(tmp_path / "search")).bestModel, model.bestModel)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
