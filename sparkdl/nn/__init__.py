@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = attach(
         "node": ["Input", "Node"],
         "graph": ["Graph"],
         "plan": ["Planned"],
+        "explain": ["Plan", "PlanRow"],
         "beam_search": ["beam_search"],
         "serialize": ["load", "save"],
         "gradcheck": ["gradcheck"],

@@ -14,6 +14,9 @@ import numpy as np
 from sparkdl.errors import ShapeError
 from sparkdl.nn.parameter import Parameter
 
+if TYPE_CHECKING:
+    from sparkdl.nn.explain import Plan
+
 
 class Module:
     """Holds parameters, buffers, sub-modules and hyper-parameters, found by attribute assignment.
@@ -289,6 +292,12 @@ class Module:
         from sparkdl.nn.summary import summary
 
         return summary(self, input_shapes)
+
+    def plan(self, *input_shapes: tuple[int, ...], dtypes: tuple[Any, ...] = ()) -> Plan:
+        """How a batch of these shapes (with the batch axis) is computed; ``print(model.plan((32, 1, 28, 28)))``."""
+        from sparkdl.nn.explain import Plan
+
+        return Plan(self, input_shapes, dtypes)
 
     def extra_repr(self) -> str:
         """The hyper-parameters, as in the constructor call."""

@@ -10,19 +10,22 @@ import numpy as np
 from sparkdl.nn.context import Run
 from sparkdl.nn.fusion import fused
 from sparkdl.nn.graph import program_of
+from sparkdl.nn.merge import merge_alike
 from sparkdl.nn.module import Module
 from sparkdl.nn.program import Pass, Program, Step
 
 
 def rewrite(program: Program) -> Program:
-    """The program with chains of layers replaced by fused layers; values that leave the graph are never fused away."""
+    """The program with equal uses merged, and chains of layers replaced by fused layers.
+
+    Values that leave the graph are never fused away.
+    """
+    program = merge_alike(program)
     readers: dict[int, list[Step]] = {}
     for step in program.steps:
         for i in step.inputs:
             readers.setdefault(i, []).append(step)
-    new = Program.__new__(Program)
-    new.__dict__.update(program.__dict__)
-    new.steps = []
+    steps: list[Step] = []
     done: set[int] = set()
     for step in program.steps:
         if id(step) in done:
@@ -37,14 +40,13 @@ def rewrite(program: Program) -> Program:
             chain.append(readers[chain[-1].outputs[0]][0])
         found = fused([each.layer for each in chain])
         if found is None:
-            new.steps.append(Step(step.layer, step.inputs, step.outputs, step.name, step.key))
+            steps.append(Step(step.layer, step.inputs, step.outputs, step.name, step.key))
             continue
         layer, length = found
         name = "+".join(each.name for each in chain[:length])
-        new.steps.append(Step(layer, step.inputs, chain[length - 1].outputs, name, step.key))
+        steps.append(Step(layer, step.inputs, chain[length - 1].outputs, name, step.key))
         done.update(id(each) for each in chain[:length])
-    new._liveness()
-    return new
+    return program.with_steps(steps)
 
 
 def planned(program: Program) -> Program:

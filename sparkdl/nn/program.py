@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,14 @@ class Program:
         self.size = len(number)
         self._liveness()
 
+    def with_steps(self, steps: list[Step], outputs: tuple[int, ...] | None = None) -> Program:
+        """A program of the same values with other steps."""
+        new = Program.__new__(Program)
+        new.__dict__.update(self.__dict__)
+        new.steps, new.outputs = steps, self.outputs if outputs is None else outputs
+        new._liveness()
+        return new
+
     def _liveness(self) -> None:
         last: dict[int, Step] = {}
         for step in self.steps:
@@ -104,12 +112,21 @@ class Program:
 
 
 class Pass:
-    """One forward of a program, and its backward."""
+    """One forward of a program, and its backward.
+
+    ``watch(step, values, contexts)`` is called after every step, with all that is held at that moment.
+    """
 
     def __init__(
-        self, program: Program, xs: list[np.ndarray], run: Run, dtype: np.dtype, input_grad: bool = True
+        self,
+        program: Program,
+        xs: list[np.ndarray],
+        run: Run,
+        dtype: np.dtype,
+        input_grad: bool = True,
+        watch: Callable[[Step, list[Any], list[Context]], None] | None = None,
     ) -> None:
-        self.program, self.run = program, run
+        self.program, self.run, self.watch = program, run, watch
         self.contexts: list[Context] = []
         self.made: dict[int, tuple[tuple[int, ...], np.dtype]] = {}  # so that an unused value's gradient can be zeros
         run.shared = program.shared
@@ -134,6 +151,8 @@ class Pass:
             if run.training:
                 for i in step.outputs:
                     self.made[i] = (values[i].shape, values[i].dtype)
+            if watch is not None:
+                watch(step, values, self.contexts)
             for i in step.last_use:
                 values[i] = None
         self.outputs = [values[i] for i in program.outputs]
@@ -163,6 +182,8 @@ class Pass:
             except Exception as error:
                 _locate(error, step, given)
                 raise
+            if self.watch is not None:
+                self.watch(step, [*gradients, *given, dx], self.contexts)
             ctx.saved = ()
             for i, need, each in zip(step.inputs, ctx.needs, dx if isinstance(dx, tuple) else (dx,), strict=True):
                 if need and each is not None:
