@@ -52,6 +52,13 @@ def test_a_solver_becomes_a_trainer_that_trains(solver):
     assert history is not None and trainer.model.output_names == ["ip"]
 
 
+def test_l1_decay_follows_the_multipliers(solver):
+    solver.write_text(SOLVER + ' regularization_type: "L1"')
+    rule = load_caffe_solver(solver, progress=False).optimizer
+    assert rule.regularizer.l1 == 0.01 and rule.weight_decay == 0
+    assert rule.groups == {"conv.bias": {"lr": 0.2, "regularizer": None}}
+
+
 def curve(text, at):
     path = text
     kind, arguments, schedule = rule_and_schedule(path)

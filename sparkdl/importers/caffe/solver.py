@@ -59,8 +59,9 @@ def load_caffe_solver(
         if loss is None:
             raise FormatError(f"{prototxt_} has no loss layer in phase TRAIN.")
         kind, arguments, schedule = rule_and_schedule(solver)
-        groups = _groups(model.multipliers, arguments)
-        rule = getattr(optim, kind)(**arguments, schedule=schedule, groups=groups or None, regularizer=_penalty(solver, groups))
+        penalty = _penalty(solver)
+        groups = _groups(model.multipliers, arguments, penalty)
+        rule = getattr(optim, kind)(**arguments, schedule=schedule, groups=groups or None, regularizer=penalty)
         chosen: dict[str, Any] = {"batch_size": _batch_size(prototxt_) * max(solver["iter_size"], 1)}
         if solver["max_iter"]:
             chosen["end"] = optim.max_iteration(solver["max_iter"])
@@ -132,7 +133,7 @@ def _schedule(solver: Message) -> Any:
     raise UnsupportedError(f"lr_policy {policy!r}; known are fixed, {', '.join(needs)}.")
 
 
-def _groups(multipliers: dict[str, tuple[float, float]], arguments: dict[str, Any]) -> dict[str, Any]:
+def _groups(multipliers: dict[str, tuple[float, float]], arguments: dict[str, Any], penalty: Any) -> dict[str, Any]:
     groups = {}
     for name, (rate, decay) in multipliers.items():
         if rate == 0:
@@ -140,12 +141,14 @@ def _groups(multipliers: dict[str, tuple[float, float]], arguments: dict[str, An
         options: dict[str, Any] = {"lr": arguments["lr"] * rate} if rate != 1 else {}
         if decay != 1 and "weight_decay" in arguments:
             options["weight_decay"] = arguments["weight_decay"] * decay
+        if decay != 1 and penalty is not None:
+            options["regularizer"] = type(penalty)(penalty.l1 * decay) if decay else None
         if options:
             groups[name.replace("[", "[[]")] = options
     return groups
 
 
-def _penalty(solver: Message, groups: dict[str, Any]) -> Any:
+def _penalty(solver: Message) -> Any:
     from sparkdl import optim
 
     return optim.L1(solver["weight_decay"]) if solver["weight_decay"] and solver["regularization_type"] == "L1" else None
