@@ -10,7 +10,7 @@ import zlib
 from typing import Any
 
 import sparkdl.errors
-from sparkdl.errors import ClusterError
+from sparkdl.errors import BlockError, ClusterError
 
 MARK = "sparkdl-failure:"
 LONGEST = 8000  # characters of a traceback: a note holds 16 KiB
@@ -72,7 +72,7 @@ def is_fault(error: BaseException, found: dict[str, Any] | None) -> bool:
     """Whether training may go on from a snapshot: an executor, a worker or a peer was lost. Other errors come again."""
     if found is not None:
         return found["type"] in FAULTS
-    return isinstance(error, ClusterError) or any(sign in str(error) for sign in SIGNS)
+    return isinstance(error, ClusterError | BlockError) or any(sign in str(error) for sign in SIGNS)
 
 
 def reason(error: BaseException) -> str:

@@ -105,7 +105,7 @@ def attempt(
         recovery.spread()
         recovery.grow(task.tasks, wanted)
 
-    watcher.follow(task.run_id, task.tasks if barrier else 0, stepped)
+    watcher.follow(task.run_id, task.tasks, barrier, stepped)
     rows = run_stage(recovery.spark, frame, task, barrier, watch)
     if not rows:  # Spark runs no task over a DataFrame that it knows to be empty
         raise DataError("there are no rows to train on.")

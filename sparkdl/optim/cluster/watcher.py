@@ -24,18 +24,23 @@ class Watcher:
         self.spark, self.bar = spark, bar
         self._shown = 0  # iteration of the last line shown
 
-    def follow(self, run: int, slots: int, stepped: Callable[[], None]) -> None:
-        """Looks at run ``run`` from now on, whose stage needs ``slots`` slots to start.
+    def follow(self, run: int, tasks: int, barrier: bool, stepped: Callable[[], None]) -> None:
+        """Looks at run ``run`` from now on; ``stepped()`` is called once, when its first step is seen.
 
-        ``stepped()`` is called once, when its first step is seen.
+        A barrier stage needs ``tasks`` slots to start, and ends when a task fails; of a plain one Spark starts single
+        tasks again, so whoever looks must see that one has failed.
         """
-        self.run, self.slots, self.stepped = run, slots, stepped
+        self.run, self.tasks, self.barrier, self.stepped = run, tasks, barrier, stepped
         self.began = time.monotonic()
         self.first: int | None = None  # the step from which this run goes on, once its tasks have met
         self.started = False
 
     def look(self) -> None:
-        note = read_notes(self.spark, self.run, 1)[0]
+        notes = read_notes(self.spark, self.run, 1 if self.barrier else self.tasks)
+        for found in () if self.barrier else map(failure.find, notes):
+            if found is not None:
+                raise failure.restore(found)
+        note = notes[0]
         if not note or failure.MARK in note:
             self._look_at_slots()
             return
@@ -51,11 +56,11 @@ class Watcher:
 
     def _look_at_slots(self) -> None:
         """Spark looks only every 15 seconds whether the slots of a waiting barrier stage can ever come free."""
-        if self.first is None and self.slots and time.monotonic() - self.began > MEETING:
+        if self.first is None and self.barrier and time.monotonic() - self.began > MEETING:
             total = count_slots(self.spark).total
-            if total < self.slots:
+            if total < self.tasks:
                 raise ClusterError(
-                    f"training needs {self.slots} slots at once and {total} are there: an executor has gone."
+                    f"training needs {self.tasks} slots at once and {total} are there: an executor has gone."
                 )
 
     def show_epochs(self, progress: Progress, history: list[dict[str, Any]]) -> None:
