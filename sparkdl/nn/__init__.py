@@ -120,6 +120,7 @@ __getattr__, __dir__, __all__ = attach(
         "layers.repeat": ["Repeat", "Reverse", "Tile"],
         "layers.axis_norm": ["AxisNorm"],
         "layers.l2_normalize": ["L2Normalize"],
+        "layers.recompute": ["Recompute"],
         "layers.time_distributed": ["TimeDistributed"],
         "layers.extremes": ["Maximum", "Minimum"],
         "layers.mask_scores": ["MaskScores"],

@@ -62,23 +62,31 @@ class Flat:
     def move(self, weights: np.ndarray, grads: np.ndarray) -> None:
         """Puts the trainable weights ``(trainable,)`` and gradients ``(rows, trainable)`` into other memory."""
         self.weights, self.grads = weights, grads
-        self.by_parameter: dict[int, np.ndarray] = {}
+        self.by_parameter = self.views(grads)
         for segment in self.segments:
             self._place(segment, weights[segment.start : segment.stop])
             p = self._parameters[segment.name]
-            self.by_parameter[id(p)] = grads[:, segment.start : segment.stop].reshape(len(grads), *p.data.shape)
             p.grad, p.touched = self.by_parameter[id(p)][0], False
+
+    def views(self, grads: np.ndarray) -> dict[int, np.ndarray]:
+        """``{id(parameter): (rows, *shape)}``, where each gradient lies in ``grads`` (rows, trainable)."""
+        found = {}
+        for segment in self.segments:
+            p = self._parameters[segment.name]
+            found[id(p)] = grads[:, segment.start : segment.stop].reshape(len(grads), *p.data.shape)
+        return found
 
     def clear(self) -> None:
         """Starts a new step: the next gradient of each parameter overwrites the old one."""
         for p in self._parameters.values():
             p.touched = False
 
-    def settle(self) -> None:
-        """After a backward: zero gradients for parameters that got none."""
+    def settle(self, grads: dict[int, np.ndarray] | None = None) -> None:
+        """After a backward into ``grads`` (by parameter): zero gradients for parameters that got none."""
+        grads = self.by_parameter if grads is None else grads
         for p in self._parameters.values():
             if p.trainable and not p.touched:
-                self.by_parameter[id(p)].fill(0)
+                grads[id(p)].fill(0)
 
     def get_buffers(self) -> np.ndarray:
         """All buffers as one float64 vector (whole numbers up to 2**53 exactly)."""

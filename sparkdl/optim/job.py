@@ -19,7 +19,8 @@ class Job:
     ``shards`` is V, the number of virtual shards; ``report_every`` is the least time in seconds between two reports;
     ``checkpoint`` says when to write one, ``snapshot`` when to keep one in the block managers: every so many seconds,
     or a trigger; ``transform(inputs, batch)`` changes the inputs of every batch; ``timeout`` is how many seconds a task
-    waits for another one, ``threads`` how many its kernels use on Spark (None: ``spark.task.cpus``).
+    waits for another one, ``threads`` how many its kernels use on Spark (None: ``spark.task.cpus``);
+    ``micro_batches`` is in how many parts a task works through its share of a batch.
     """
 
     model: Module
@@ -39,4 +40,5 @@ class Job:
     snapshot: float | Callable[[Progress], bool] | None = None
     timeout: float = 120.0
     threads: int | None = None
+    micro_batches: int = 1
     transform: Callable[..., Any] | None = None

@@ -32,6 +32,7 @@ from sparkdl.optim.evaluate import evaluate
 from sparkdl.optim.exchange.base import CLOCK, Exchange
 from sparkdl.optim.exchange.member import Member
 from sparkdl.optim.job import Job
+from sparkdl.optim.microbatches import MicroBatches
 from sparkdl.optim.progress import Progress
 from sparkdl.tree import fold
 
@@ -72,6 +73,7 @@ class Loop:
         self.starved = 0.0  # seconds that computing waited for rows
         exchange.bind(member, store, self.flat.weights[: self.flat.trainable], self.flat.segments, job.rule)
         self.flat.move(exchange.weights, exchange.grads)
+        self.micro = MicroBatches(self.flat, job.micro_batches)
         self._agree()
         self.run_facts = self._run_facts()
         if resume is not None:
@@ -244,14 +246,18 @@ class Loop:
             merge_tasks=self.exchange.merge,
             grads=self.flat.by_parameter,
         )
+        return self.micro(self._compute, rows, run) if job.micro_batches > 1 else self._compute(rows, run)
+
+    def _compute(self, rows: Rows, run: Run) -> tuple[np.ndarray, np.ndarray]:
+        """Gradients of these rows to where the run says; summed loss and weight per leaf."""
         self.flat.clear()
         done = self.planned.forward(rows.inputs, run)
         y = done.outputs[0] if len(done.outputs) == 1 else tuple(done.outputs)
         ctx = Context(run, 0, True, (True,), self.flat.dtype)
-        loss, weight = job.loss.forward(y, rows.target, rows.weight, ctx)
-        dy = job.loss.backward(ctx)
+        loss, weight = self.job.loss.forward(y, rows.target, rows.weight, ctx)
+        dy = self.job.loss.backward(ctx)
         done.backward(list(dy) if isinstance(dy, tuple) else [dy])
-        self.flat.settle()
+        self.flat.settle(run.grads)
         return (loss if run.penalty is None else loss + run.penalty), weight
 
     def _validate(self) -> dict[str, Any]:

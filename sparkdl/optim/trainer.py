@@ -48,6 +48,8 @@ class Trainer:
     snapshot_every   on Spark: after how many seconds (or when, a trigger) the executors keep a snapshot in memory, from
                  which training goes on when an executor, a Python worker or a peer is lost; None keeps none
     restarts     how often in a row training may be restarted without getting to another snapshot
+    micro_batches   in how many parts, one after another, a task works through its share of a batch: less memory for
+                 values, a gradient vector more for each part, the same weights bit for bit; at most V
     timeout      on Spark: seconds that a task waits for another one before that counts as lost (ten minutes in the
                  first steps, in which kernels are compiled)
     """
@@ -78,6 +80,7 @@ class Trainer:
         restarts: int = 3,
         timeout: float = 120.0,
         threads: int | None = None,
+        micro_batches: int = 1,
     ) -> None:
         from sparkdl.optim import triggers
 
@@ -89,6 +92,7 @@ class Trainer:
             ("tasks", tasks),
             ("threads", threads),
             ("max_epochs", max_epochs),
+            ("micro_batches", micro_batches),
         ):
             if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
                 raise ValueError(f"Trainer: {name} must be a whole number >= 1, got {value!r}.")
@@ -96,6 +100,8 @@ class Trainer:
             raise ValueError("Trainer: give max_epochs or end, not both; end=optim.max_epoch(5) | ... combines them.")
         if tasks is not None and tasks > shards:
             raise ValueError(f"Trainer: {tasks} tasks need at least as many virtual shards; give shards={tasks}.")
+        if micro_batches > shards:
+            raise ValueError(f"Trainer: micro_batches={micro_batches} needs as many virtual shards, got {shards}.")
         if not timeout > 0:
             raise ValueError(f"Trainer: timeout must be > 0 seconds, got {timeout!r}.")
         if not (snapshot_every is None or callable(snapshot_every) or snapshot_every > 0):
@@ -112,6 +118,7 @@ class Trainer:
         self.checkpoint, self.checkpoint_every = checkpoint, checkpoint_every or triggers.every_epoch()
         self.keep, self.monitor, self.monitor_mode = keep, monitor, monitor_mode
         self.snapshot_every, self.restarts, self.timeout, self.threads = snapshot_every, restarts, timeout, threads
+        self.micro_batches = micro_batches
         self.history = History([])
         self._columns: dict[str, Any] = {}
         self._transform: Callable[..., Any] | None = None
@@ -225,6 +232,7 @@ class Trainer:
             snapshot=self.snapshot_every,
             timeout=float(self.timeout),
             threads=self.threads,
+            micro_batches=int(self.micro_batches),
         )
 
 

@@ -55,6 +55,12 @@ def feed_forward(layer, x):
     return hidden @ layer.linear2.weight.value.T + layer.linear2.bias.value
 
 
+def two_affine(layer, x):
+    first, _, last = layer.module
+    hidden = np.tanh(x @ first.weight.value.T + first.bias.value)
+    return hidden @ last.weight.value.T + last.bias.value
+
+
 def both_ways(layer, x):
     back = layer.backward_layer(x[:, ::-1])
     return np.concatenate([layer.forward_layer(x), back[:, ::-1]], 2)
@@ -172,4 +178,9 @@ CASES = {
         torch=lambda t: t.nn.Sequential(t.nn.Linear(4, 3), t.nn.ReLU()),
     ),
     "Graph": Case(graph, ((3, 4), (3, 4)), of_graph),
+    "Recompute": Case(
+        lambda: nn.Recompute(nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))),
+        (5, 4),
+        two_affine,
+    ),
 }
