@@ -1,5 +1,6 @@
 """Rows for affine layers beside Linear, transposed and special convolutions, distances and products."""
 
+import collections
 import itertools
 
 import numpy as np
@@ -95,6 +96,11 @@ def mapped(layer, x):
 
 def cosine(a, b, axis=-1):
     return (a * b).sum(axis) / np.sqrt((a * a).sum(axis) * (b * b).sum(axis))
+
+
+def separable_torch(torch):
+    layers = {"depth": torch.nn.Conv2d(3, 6, 3, padding=1, groups=3, bias=False), "point": torch.nn.Conv2d(6, 4, 1)}
+    return torch.nn.Sequential(collections.OrderedDict(layers))
 
 
 CASES = {
@@ -243,6 +249,7 @@ CASES = {
         lambda: nn.SeparableConv2d(3, 4, 3, padding=1, multiplier=2),
         (2, 3, 5, 4),
         separable,
+        torch=separable_torch,
     ),
     "ConvMap2d": Case(
         lambda: nn.ConvMap2d(3, 4, [(0, 0), (1, 1), (2, 1), (0, 2), (1, 2), (2, 3)], 3, padding=1),

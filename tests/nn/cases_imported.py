@@ -152,6 +152,18 @@ def fixed(array):
     return lambda rng, shape: np.repeat(np.array(array, np.float64)[:1], shape[0], 0)
 
 
+def einsum(torch):
+    class Einsum(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(4, 3))
+
+        def forward(self, x):
+            return torch.einsum("abc,cd->abd", x, self.weight)
+
+    return Einsum()
+
+
 CASES = {
     "AxisNorm": Case(
         lambda: nn.AxisNorm((1, 3), (4, 3)),
@@ -167,7 +179,12 @@ CASES = {
         root_mean_square,
         tolerance=2e-5,
     ),
-    "L2Normalize": Case(lambda: nn.L2Normalize((1, 2)), (3, 4, 2), unit),
+    "L2Normalize": Case(
+        lambda: nn.L2Normalize((1, 2)),
+        (3, 4, 2),
+        unit,
+        torch=lambda t: lambda x: t.nn.functional.normalize(x.flatten(1)).reshape(x.shape),
+    ),
     "L2Normalize, eps added": Case(
         lambda: nn.L2Normalize((1,), 0.5, True),
         (3, 4),
@@ -192,12 +209,14 @@ CASES = {
         lambda: nn.Im2col((2, 3), (2, 1), (1, 0)),
         (2, 3, 5, 6),
         columns,
+        torch=lambda t: lambda x: t.nn.functional.unfold(x, (2, 3), 1, (1, 0), (2, 1)).reshape(2, 18, -1, 4),
         bad=[((2, 3, 5), "does not fit")],
     ),
     "MaxPoolWithIndices2d": Case(
         lambda: nn.MaxPoolWithIndices2d(3, 2, 1),
         (2, 2, 6, 5),
         pooled_with_places,
+        torch=lambda t: lambda x: t.nn.functional.max_pool2d(x, 3, 2, 1, return_indices=True),
         inputs=distinct,
         differentiable=False,
         bad=[((2, 3, 5), "height, width")],
@@ -282,6 +301,7 @@ CASES = {
         lambda: nn.Einsum("abc,cd->abd", (4, 3)),
         (2, 5, 4),
         lambda layer, x: x @ layer.weight.value,
+        torch=einsum,
         bad=[((2, 4), "does not fit")],
         refused=[(lambda: nn.Einsum("abc,cd->bad", (4, 3)), "keep the batch")],
     ),

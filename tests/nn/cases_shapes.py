@@ -360,7 +360,9 @@ CASES = {
         lambda layer, x: x[..., 0],
         bad=[((2, 3), "not of size 1")],
     ),
-    "Unsqueeze": Case(lambda: nn.Unsqueeze(-1), (2, 3), lambda layer, x: x[..., None]),
+    "Unsqueeze": Case(
+        lambda: nn.Unsqueeze(-1), (2, 3), lambda layer, x: x[..., None], torch=lambda t: lambda x: x.unsqueeze(-1)
+    ),
     "Unsqueeze, in front": Case(lambda: nn.Unsqueeze(1), (2, 3), lambda layer, x: x[:, None]),
     "Select": Case(
         lambda: nn.Select(2, -1),

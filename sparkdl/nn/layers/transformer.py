@@ -46,16 +46,10 @@ class FeedForward(Module):
         return self.linear2(self.dropout(self.activation(self.linear1(x))))
 
 
-class TransformerEncoderLayer(Module):
-    """``x = norm1(x + attention(x))``, ``x = norm2(x + feed_forward(x))``; with ``norm_first`` norms stand before.
+class _Block(Module):
+    """What both layers share: their arguments, self-attention, the two-layer net, and how parts are joined."""
 
-    Shapes
-    ------
-    inputs  (batch, places, d_model), and a mask as MultiheadAttention takes it if wanted
-    output  (batch, places, d_model)
-
-    Source: Vaswani et al. (2017), section 3.1, in PyTorch's form and with its names of weights.
-    """
+    attentions = ("self_attn",)
 
     def __init__(
         self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1, activation: str = "relu",
@@ -68,27 +62,45 @@ class TransformerEncoderLayer(Module):
             "activation": activation, "layer_norm_eps": layer_norm_eps, "norm_first": norm_first, "causal": causal,
         }  # fmt: skip
         self.norm_first = norm_first
-        self.self_attn = MultiheadAttention(d_model, nhead, dropout, causal=causal)
+        for name in self.attentions:
+            setattr(self, name, MultiheadAttention(d_model, nhead, dropout, causal=causal and name == "self_attn"))
         self.linear1, self.linear2 = Linear(d_model, dim_feedforward), Linear(dim_feedforward, d_model)
-        self.norm1, self.norm2 = LayerNorm(d_model, layer_norm_eps), LayerNorm(d_model, layer_norm_eps)
-        self.dropout, self.dropout1, self.dropout2 = Dropout(dropout), Dropout(dropout), Dropout(dropout)
+        parts = range(1, len(self.attentions) + 2)
+        for i in parts:
+            setattr(self, f"norm{i}", LayerNorm(d_model, layer_norm_eps))
+        for i in ("", *parts):
+            setattr(self, f"dropout{i}", Dropout(dropout))
         self.activation = ACTIVATIONS[activation]()
 
     def config(self):
         return dict(self._arguments)
 
-    def forward(self, x, *mask):
-        if self.norm_first:
-            x = x + self.dropout1(self.self_attn(self.norm1(x), *mask))
-            return x + self.dropout2(self._feed(self.norm2(x)))
-        x = self.norm1(x + self.dropout1(self.self_attn(x, *mask)))
-        return self.norm2(x + self.dropout2(self._feed(x)))
+    def _joined(self, i, x, part):
+        """``x`` and what ``part`` makes of it, normed by the i-th norm before or after."""
+        norm, dropout = self[f"norm{i}"], self[f"dropout{i}"]
+        return x + dropout(part(norm(x))) if self.norm_first else norm(x + dropout(part(x)))
 
     def _feed(self, x):
         return self.linear2(self.dropout(self.activation(self.linear1(x))))
 
 
-class TransformerDecoderLayer(Module):
+class TransformerEncoderLayer(_Block):
+    """``x = norm1(x + attention(x))``, ``x = norm2(x + feed_forward(x))``; with ``norm_first`` norms stand before.
+
+    Shapes
+    ------
+    inputs  (batch, places, d_model), and a mask as MultiheadAttention takes it if wanted
+    output  (batch, places, d_model)
+
+    Source: Vaswani et al. (2017), section 3.1, in PyTorch's form and with its names of weights.
+    """
+
+    def forward(self, x, *mask):
+        x = self._joined(1, x, lambda x: self.self_attn(x, *mask))
+        return self._joined(2, x, self._feed)
+
+
+class TransformerDecoderLayer(_Block):
     """Self-attention (causal by default), attention to ``memory``, feed-forward; each added to its input and normed.
 
     Shapes
@@ -99,38 +111,18 @@ class TransformerDecoderLayer(Module):
     Source: Vaswani et al. (2017), section 3.1, in PyTorch's form and with its names of weights.
     """
 
+    attentions = ("self_attn", "multihead_attn")
+
     def __init__(
         self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1, activation: str = "relu",
         layer_norm_eps: float = 1e-5, norm_first: bool = False, causal: bool = True,
     ) -> None:  # fmt: skip
-        super().__init__()
-        _checked(self, d_model, dim_feedforward, dropout, activation)
-        self._arguments = {
-            "d_model": d_model, "nhead": nhead, "dim_feedforward": dim_feedforward, "dropout": dropout,
-            "activation": activation, "layer_norm_eps": layer_norm_eps, "norm_first": norm_first, "causal": causal,
-        }  # fmt: skip
-        self.norm_first = norm_first
-        self.self_attn = MultiheadAttention(d_model, nhead, dropout, causal=causal)
-        self.multihead_attn = MultiheadAttention(d_model, nhead, dropout)
-        self.linear1, self.linear2 = Linear(d_model, dim_feedforward), Linear(dim_feedforward, d_model)
-        self.norm1, self.norm2, self.norm3 = (LayerNorm(d_model, layer_norm_eps) for _ in range(3))
-        self.dropout, self.dropout1, self.dropout2, self.dropout3 = (Dropout(dropout) for _ in range(4))
-        self.activation = ACTIVATIONS[activation]()
-
-    def config(self):
-        return dict(self._arguments)
+        super().__init__(d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, norm_first, causal)
 
     def forward(self, x, memory, *mask):
-        if self.norm_first:
-            x = x + self.dropout1(self.self_attn(self.norm1(x)))
-            x = x + self.dropout2(self.multihead_attn(self.norm2(x), memory, *mask))
-            return x + self.dropout3(self._feed(self.norm3(x)))
-        x = self.norm1(x + self.dropout1(self.self_attn(x)))
-        x = self.norm2(x + self.dropout2(self.multihead_attn(x, memory, *mask)))
-        return self.norm3(x + self.dropout3(self._feed(x)))
-
-    def _feed(self, x):
-        return self.linear2(self.dropout(self.activation(self.linear1(x))))
+        x = self._joined(1, x, self.self_attn)
+        x = self._joined(2, x, lambda x: self.multihead_attn(x, memory, *mask))
+        return self._joined(3, x, self._feed)
 
 
 class _Stack(Module):
