@@ -1,4 +1,4 @@
-"""Deep learning inside Apache Spark: nets compiled with Numba, trained as Spark tasks, through Spark's block manager."""
+"""Deep learning inside Apache Spark: nets compiled with Numba, trained as Spark tasks via Spark's block manager."""
 
 from sparkdl._lazy import attach
 

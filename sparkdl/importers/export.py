@@ -45,8 +45,9 @@ class Listing:
 def list_uses(model: Module, input_shapes: Sequence[Sequence[int]] | None) -> Listing:
     """The listing of ``model`` for inputs of these shapes (without the batch axis)."""
     if input_shapes is None:
-        known = [node._example for node in model.inputs] if isinstance(model, Graph) else [None]
-        if any(example is None for example in known):
+        inputs = model.inputs if isinstance(model, Graph) else []
+        known = [node._example for node in inputs if node._example is not None]
+        if not known or len(known) < len(inputs):
             raise ShapeError("the shapes of the model's inputs are not known; give input_shapes=[(3, 32, 32)].")
         input_shapes = [example.shape[1:] for example in known]
     examples = [np.zeros((1, *map(int, shape)), np.float32) for shape in input_shapes]

@@ -26,7 +26,11 @@ def torch_last(make):
         if not isinstance(layer, torch.nn.Module):
             return lambda x: moved(layer(x.movedim(-1, 1)))
         base = type(layer)
-        layer.__class__ = type(base.__name__, (base,), {"forward": lambda self, x: moved(base.forward(self, x.movedim(-1, 1)))})
+
+        def forward(self, x):
+            return moved(base.forward(self, x.movedim(-1, 1)))
+
+        layer.__class__ = type(base.__name__, (base,), {"forward": forward})
         return layer
 
     return made
@@ -87,7 +91,7 @@ CASES = {
         lambda layer, x: last(cases_basic.convolution(layer, first(x))),
         bad=[((2, 3, 4, 5), r"\(batch, height, width, 3\), got \(2, 3, 4, 5\)")],
     ),
-    **{f"{name}, channels last": channels_last(ROWS[name]) for line in LAST.split("\n") for name in line.split(" | ") if name},
+    **{f"{name}, channels last": channels_last(ROWS[name]) for name in LAST.strip().replace("\n", " | ").split(" | ")},
     "Conv1d, circular": Case(
         lambda: nn.Conv1d(2, 3, 3, padding=2, padding_mode="circular"),
         (2, 2, 5),

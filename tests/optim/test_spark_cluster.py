@@ -1,4 +1,4 @@
-"""Training on ``local-cluster[2,1,1024]``, two executor JVMs: exact, repeatable, bounded in memory, nothing left behind."""
+"""Training on ``local-cluster[2,1,1024]``, two executor JVMs: exact, repeatable, bounded in memory, nothing left."""
 
 from __future__ import annotations
 

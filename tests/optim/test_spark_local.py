@@ -1,4 +1,4 @@
-"""Training on DataFrames in ``local[2]``: the same bits as on arrays, columns of every kind, clear errors, nothing left."""
+"""Training on DataFrames in ``local[2]``: the same bits as on arrays, all kinds of columns, clear errors, nothing left."""
 
 from __future__ import annotations
 
@@ -127,9 +127,14 @@ def cases():
     return {
         "no such column": (lambda df: df, {"features": "pixels"}, "pixels.*x.*label"),
         "text": (lambda df: df.withColumn("x", F.lit("a")), {}, "x.*text"),
-        "length": (lambda df: df.withColumn("x", F.when(label == 3, F.array(F.lit(1.0))).otherwise(F.col("x"))), {}, "x"),
+        "length": (
+            lambda df: df.withColumn("x", F.when(label == 3, F.array(F.lit(1.0))).otherwise(F.col("x"))), {}, "x"
+        ),
         "null": (lambda df: df.withColumn("label", F.when(label == 3, None).otherwise(label)), {}, "label.*null"),
-        "NaN": (lambda df: df.withColumn("label", F.when(label == 3, F.lit(float("nan"))).otherwise(label)), {}, "label.*[nN]a[nN]"),
+        "NaN": (
+            lambda df: df.withColumn("label", F.when(label == 3, F.lit(float("nan"))).otherwise(label)),
+            {}, "label.*[nN]a[nN]",
+        ),
         "range": (lambda df: df.withColumn("label", label + 1), {}, "label.*0 to 9, got 10"),
         "empty": (lambda df: df.limit(0), {}, "no rows"),
     }  # fmt: skip

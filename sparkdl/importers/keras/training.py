@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ def compiled(config: Any, model: ModelSpec, regularizers: dict[str, Any] | None 
         made.loss = _known("loss", loss, lambda: _losses(loss, config.get("loss_weights"), model))
     metrics = config.get("metrics") or []
     for metric in _flat(metrics):
-        one = _known("metric", metric, lambda metric=metric: metric_from(metric))
+        one = _known("metric", metric, functools.partial(metric_from, metric))
         if one is not None:
             made.metrics.append(one)
     return made
@@ -160,7 +161,8 @@ _LOSSES: dict[str, str] = {
 
 
 def _plain(given: Any) -> tuple[str, dict[str, Any]]:
-    kind, config = given, {}
+    kind: Any = given
+    config: Any = {}
     if isinstance(given, dict):
         kind, config = given["class_name"], given.get("config") or {}
         if isinstance(config, dict) and isinstance(config.get("fn"), str):  # a wrapper around a function

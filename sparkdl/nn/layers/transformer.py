@@ -49,7 +49,7 @@ class FeedForward(Module):
 class _Block(Module):
     """What both layers share: their arguments, self-attention, the two-layer net, and how parts are joined."""
 
-    attentions = ("self_attn",)
+    attentions: tuple[str, ...] = ("self_attn",)
 
     def __init__(
         self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1, activation: str = "relu",

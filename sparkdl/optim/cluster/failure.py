@@ -86,7 +86,7 @@ def reason(error: BaseException) -> str:
 
 
 def restore(found: dict[str, Any]) -> BaseException:
-    """An exception of the type that the task raised (ours or a builtin; else ClusterError), with its traceback as a note."""
+    """An exception of the task's type (ours or a builtin; else ClusterError), with its traceback as a note."""
     kind = getattr(sparkdl.errors, found["type"], None) or getattr(builtins, found["type"], None)
     message = found["message"]
     if not (isinstance(kind, type) and issubclass(kind, Exception)):
