@@ -30,6 +30,7 @@ def pages() -> dict[str, str]:
     for package in packages:
         lines.append(f"- [{package.__name__}]({_short(package)}.md): {_summary(package)}")
     names = sorted((ROOT / "docs" / "names").glob("*.md"))
+    lines += ["", "`sparkdl counts --names` lists all kinds beside how many BigDL has."]
     lines += ["", "What BigDL, Torch7 and Keras call these things:"]
     lines += [""] + [f"- [{path.stem.replace('_', ' ')}](../names/{path.name})" for path in names]
     return {"README.md": "\n".join(lines) + "\n", **made}

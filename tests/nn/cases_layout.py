@@ -6,15 +6,16 @@ import numpy as np
 
 from sparkdl import nn
 from sparkdl.nn.layers.layout import first, last
-from tests.nn import cases_affine, cases_basic, cases_imported, cases_shapes
+from tests.nn import cases_affine, cases_basic, cases_imported, cases_norms, cases_shapes
 from tests.nn.case import Case
 
-ROWS = {**cases_affine.CASES, **cases_basic.CASES, **cases_imported.CASES, **cases_shapes.CASES}
+ROWS = {**cases_affine.CASES, **cases_basic.CASES, **cases_imported.CASES, **cases_norms.CASES, **cases_shapes.CASES}
 LAST = """
 Conv1d | Conv2d | Conv2d, strided, padded, dilated | Conv3d | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d
 MaxPool1d | MaxPool2d | MaxPool3d | AvgPool1d | AvgPool2d | AvgPool3d | AdaptiveAvgPool2d | AdaptiveMaxPool2d
 GlobalAvgPool | GlobalMaxPool | BatchNorm1d, of sequences, plain mean of statistics | BatchNorm2d | BatchNorm3d
-Upsample | ResizeBilinear | ZeroPad2d | ReflectionPad2d | Crop2d
+Upsample | ResizeBilinear | ZeroPad2d | ReflectionPad2d | Crop2d | LocallyConnected1d | LocallyConnected2d | Dropout2d
+LocalResponseNorm | WithinChannelLRN
 """
 
 

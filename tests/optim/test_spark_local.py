@@ -1,4 +1,4 @@
-"""Training on DataFrames in ``local[2]``: the same bits as on arrays, all kinds of columns, clear errors, nothing left."""
+"""Training on DataFrames in ``local[2]``: the same bits as on arrays, any column, clear errors, nothing left."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from sparkdl.errors import ShapeError
 from sparkdl.nn.layers.draws import kept, uniform
+from sparkdl.nn.layers.layout import check_format, either_layout
 from sparkdl.nn.module import Layer
 
 
@@ -47,19 +48,33 @@ class Dropout(Layer):
         return dy if scale is None else dy * scale
 
 
-class Dropout1d(Dropout):
+class _ChannelDropout(Dropout):
+    def __init__(self, p: float = 0.5, data_format: str = "NCHW") -> None:
+        super().__init__(p)
+        self.data_format = check_format(self, data_format)
+
+    @either_layout
+    def forward(self, x, ctx):
+        return super().forward(x, ctx=ctx)
+
+    @either_layout
+    def backward(self, dy, ctx):
+        return super().backward(dy, ctx=ctx)
+
+
+class Dropout1d(_ChannelDropout):
     """Dropout of whole channels of ``(batch, channels, length)``.  Source: Tompson et al. (2014), section 3.2."""
 
     rank = 3
 
 
-class Dropout2d(Dropout):
+class Dropout2d(_ChannelDropout):
     """Dropout of whole channels of ``(batch, channels, height, width)``.  Source: Tompson et al. (2014)."""
 
     rank = 4
 
 
-class Dropout3d(Dropout):
+class Dropout3d(_ChannelDropout):
     """Dropout of whole channels of ``(batch, channels, depth, height, width)``."""
 
     rank = 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sparkdl.errors import ShapeError
+from sparkdl.nn.layers.layout import check_format, either_layout, shown
 from sparkdl.nn.layers.windows import check_pictures
 from sparkdl.nn.module import Layer
 
@@ -12,12 +13,14 @@ from sparkdl.nn.module import Layer
 class _LocalNorm(Layer):
     """``y = x / (k + alpha / count * s)**beta``, with ``s`` the sum of squares over a window of ``count`` values."""
 
+    @either_layout
     def forward(self, x, ctx):
         self._check(x)
         scale = x.dtype.type(self.k) + self._window(x * x, False) * x.dtype.type(self.alpha / self._count())
         ctx.save(x, scale)
         return x * scale ** x.dtype.type(-self.beta)
 
+    @either_layout
     def backward(self, dy, ctx):
         x, scale = ctx.saved
         factor = x.dtype.type(2 * self.beta * self.alpha / self._count())
@@ -35,18 +38,21 @@ class LocalResponseNorm(_LocalNorm):
     Source: Krizhevsky et al. (2012), section 3.3, with alpha divided by size as in PyTorch and Caffe.
     """
 
-    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+    def __init__(
+        self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0, data_format: str = "NCHW"
+    ) -> None:
         super().__init__()
         if not size >= 1:
             raise ShapeError(f"LocalResponseNorm: size must be >= 1, got {size!r}.")
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+        self.data_format = check_format(self, data_format)
 
     def _count(self):
         return self.size
 
     def _check(self, x):
         if x.ndim < 3:
-            raise ShapeError(f"{self!r} takes (batch, channels, *places), got {x.shape}.")
+            raise ShapeError(f"{self!r} takes {shown(self, (), 'channels', '*places')[0]}, got {x.shape}.")
 
     def _window(self, v, adjoint):
         before, after = self.size // 2, (self.size - 1) // 2
@@ -65,11 +71,14 @@ class WithinChannelLRN(_LocalNorm):
 
     k = 1.0
 
-    def __init__(self, size: int = 5, alpha: float = 1.0, beta: float = 0.75) -> None:
+    def __init__(
+        self, size: int = 5, alpha: float = 1.0, beta: float = 0.75, data_format: str = "NCHW"
+    ) -> None:
         super().__init__()
         if not (size >= 1 and size % 2):
             raise ShapeError(f"WithinChannelLRN: size must be odd, got {size!r}.")
         self.size, self.alpha, self.beta = size, alpha, beta
+        self.data_format = check_format(self, data_format)
 
     def _count(self):
         return self.size**2

@@ -9,6 +9,7 @@ import numpy as np
 from sparkdl.errors import ShapeError
 from sparkdl.nn import rng
 from sparkdl.nn.kernels import gemm
+from sparkdl.nn.layers.layout import check_format, either_layout
 from sparkdl.nn.layers.windows import Windows, check_pictures, last, sizes
 from sparkdl.nn.module import Layer
 from sparkdl.nn.parameter import Parameter
@@ -23,13 +24,16 @@ class _LocallyConnected(Layer):
 
     rank: int
 
-    def __init__(self, in_channels, out_channels, input_size, kernel_size, stride=1, padding=0, bias=True) -> None:
+    def __init__(
+        self, in_channels, out_channels, input_size, kernel_size, stride=1, padding=0, bias=True, data_format="NCHW"
+    ) -> None:
         super().__init__()
         name = type(self).__name__
         if not (in_channels >= 1 and out_channels >= 1):
             raise ShapeError(f"{name}: channels must be >= 1, got {in_channels} and {out_channels}.")
         self.in_channels, self.out_channels, self.input_size = in_channels, out_channels, input_size
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.data_format = check_format(self, data_format)
         self.places = sizes(name, "input_size", input_size, self.rank)
         kernel = sizes(name, "kernel_size", kernel_size, self.rank)
         pads = sizes(name, "padding", padding, self.rank, least=0)
@@ -54,10 +58,11 @@ class _LocallyConnected(Layer):
         """The weights as one matrix per place, ``(places, kernel places * in, out)``."""
         return data.reshape(prod(self.out), -1, self.out_channels)
 
+    @either_layout
     def forward(self, x, ctx):
         check_pictures(self, x, self.rank, self.in_channels)
         if x.shape[2:] != self.places:
-            raise ShapeError(f"{self!r} takes pictures of {self.places} places, got {x.shape}.")
+            raise ShapeError(f"{self!r} takes pictures of {self.places} places, got {x.shape[2:]}.")
         padded = self.windows.padded(last(x))
         columns = self.windows.patches(padded, self.out)
         columns = columns.reshape(len(x), prod(self.out), prod(self.windows.kernel) * self.in_channels)
@@ -69,6 +74,7 @@ class _LocallyConnected(Layer):
             y += self.bias.data.reshape(-1, self.out_channels)
         return np.moveaxis(y.reshape(len(x), *self.out, self.out_channels), -1, 1)
 
+    @either_layout
     def backward(self, dy, ctx):
         columns, padded = ctx.saved
         dy = np.ascontiguousarray(last(dy)).reshape(len(dy), prod(self.out), self.out_channels)
