@@ -20,7 +20,7 @@ def check_format(layer: Any, value: str) -> str:
 
 def last(x: np.ndarray) -> np.ndarray:
     """``(batch, channels, *places)`` seen as ``(batch, *places, channels)``."""
-    return x.transpose(0, *range(2, x.ndim), 1)
+    return x if x.ndim < 3 else x.transpose(0, *range(2, x.ndim), 1)
 
 
 def first(x: np.ndarray) -> np.ndarray:
