@@ -34,6 +34,7 @@ class Run:
     grads: dict[int, np.ndarray] | None = None  # id(parameter) -> (subtrees, *data.shape); None: parameter.grad
     shared: frozenset[int] = frozenset()  # ids of parameters that several uses add to: summed per leaf first
     leaf_sums: dict[int, tuple[Parameter, np.ndarray]] = field(default_factory=dict)
+    nested: bool = False  # part of another run, which finishes what is summed per leaf
     penalty: Any = None  # per leaf, what layers add to the loss (activity penalties)
 
     @classmethod

@@ -110,7 +110,8 @@ class Node:
     def _refuse(self, what: str) -> NoReturn:
         raise TraceError(
             f"forward is recorded once, before any numbers are known, so it cannot {what} the value {self!r}. "
-            "Use layers for what depends on data (such as nn.Where), or write a Layer with forward(x, ctx)."
+            "Use layers for what depends on data (nn.Where, nn.Cond, nn.While, nn.Scan), or write a Layer with "
+            "forward(x, ctx)."
         )
 
     def __bool__(self) -> bool:

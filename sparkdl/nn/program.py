@@ -123,17 +123,18 @@ class Pass:
         xs: list[np.ndarray],
         run: Run,
         dtype: np.dtype,
-        input_grad: bool = True,
+        input_grad: bool | Sequence[bool] = True,
         watch: Callable[[Step, list[Any], list[Context]], None] | None = None,
     ) -> None:
         self.program, self.run, self.watch = program, run, watch
         self.contexts: list[Context] = []
         self.made: dict[int, tuple[tuple[int, ...], np.dtype]] = {}  # so that an unused value's gradient can be zeros
-        run.shared = program.shared
+        run.shared |= program.shared
         values: list[Any] = [None] * program.size
         values[: len(xs)] = xs
         self.shapes = [x.shape for x in xs]
-        wants = program.wants([input_grad and x.dtype.kind == "f" for x in xs])
+        asked = [input_grad] * len(xs) if isinstance(input_grad, bool) else input_grad
+        wants = program.wants([ask and x.dtype.kind == "f" for ask, x in zip(asked, xs, strict=True)])
         for step, needs in zip(program.steps, wants, strict=True):
             layer = step.layer
             ctx = Context(run, step.key, run.training and layer.training, needs, dtype)
@@ -188,7 +189,7 @@ class Pass:
             for i, need, each in zip(step.inputs, ctx.needs, dx if isinstance(dx, tuple) else (dx,), strict=True):
                 if need and each is not None:
                     gradients[i] = each if gradients[i] is None else gradients[i] + each
-        if self.contexts and self.run.leaf_sums:
+        if self.contexts and self.run.leaf_sums and not self.run.nested:
             self.contexts[0].finish_shared()
         self.contexts = []
         return [gradients[i] for i in program.inputs]

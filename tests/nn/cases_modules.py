@@ -61,6 +61,43 @@ def two_affine(layer, x):
     return hidden @ last.weight.value.T + last.bias.value
 
 
+def affine(layer, x):
+    return x @ layer.weight.value.T + layer.bias.value
+
+
+def one_way_or_the_other(layer, x):
+    return np.stack([
+        affine(layer.then, row) if affine(layer.predicate, row)[0] > 0 else np.tanh(affine(layer.otherwise[0], row))
+        for row in x
+    ]) if len(x) else np.zeros((0, 3))  # fmt: skip
+
+
+def again_and_again(layer, x):
+    y = np.array(x)
+    for row in y:
+        for _ in range(layer.max_steps):
+            if affine(layer.condition, row)[0] > 0:
+                row[:] = np.tanh(affine(layer.body[0], row))
+    return y
+
+
+def cell():
+    x, state = nn.Input((3,)), nn.Input((4,))
+    new = nn.Tanh()(nn.Linear(3, 4)(x) + nn.Linear(4, 4)(state))
+    return nn.Graph([x, state], [new, nn.Linear(4, 2)(new)])
+
+
+def carried(layer, x, state):
+    first, second, last = (m for m in layer.cell.modules() if isinstance(m, nn.Linear))
+    if first.in_features != 3:
+        first, second = second, first
+    y = np.zeros((len(x), x.shape[1], 2))
+    for t in reversed(range(x.shape[1])) if layer.reverse else range(x.shape[1]):
+        state = np.tanh(affine(first, x[:, t]) + affine(second, state))
+        y[:, t] = affine(last, state)
+    return y, state
+
+
 def both_ways(layer, x):
     back = layer.backward_layer(x[:, ::-1])
     return np.concatenate([layer.forward_layer(x), back[:, ::-1]], 2)
@@ -178,6 +215,22 @@ CASES = {
         torch=lambda t: t.nn.Sequential(t.nn.Linear(4, 3), t.nn.ReLU()),
     ),
     "Graph": Case(graph, ((3, 4), (3, 4)), of_graph),
+    "Cond": Case(
+        lambda: nn.Cond(nn.Linear(4, 1), nn.Linear(4, 3), nn.Sequential(nn.Linear(4, 3), nn.Tanh())),
+        (7, 4),
+        one_way_or_the_other,
+    ),
+    "While": Case(
+        lambda: nn.While(nn.Linear(3, 1), nn.Sequential(nn.Linear(3, 3), nn.Tanh()), max_steps=4),
+        (7, 3),
+        again_and_again,
+        refused=[
+            (lambda: nn.While(nn.Linear(3, 1), nn.BatchNorm1d(3)), "running statistics"),
+            (lambda: nn.While(nn.Linear(3, 1), nn.Linear(3, 3), max_steps=-1), "max_steps"),
+        ],
+    ),
+    "Scan": Case(lambda: nn.Scan(cell()), ((3, 5, 3), (3, 4)), carried, bad=[(((3,), (3, 4)), "steps")]),
+    "Scan, reversed": Case(lambda: nn.Scan(cell(), reverse=True), ((3, 5, 3), (3, 4)), carried),
     "Recompute": Case(
         lambda: nn.Recompute(nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))),
         (5, 4),

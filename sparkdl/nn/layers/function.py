@@ -1,11 +1,14 @@
 """Functions of single values that no net is slowed down by."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from sparkdl.nn.module import Layer
 
 # name -> the function and its derivative
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "sin": (np.sin, np.cos),
     "cos": (np.cos, lambda x: -np.sin(x)),
     "tan": (np.tan, lambda x: 1 / np.cos(x) ** 2),

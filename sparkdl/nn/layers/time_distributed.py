@@ -1,12 +1,10 @@
 """A module applied to each step of a sequence."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from sparkdl.errors import ShapeError
+from sparkdl.nn.layers.inner import inner
 from sparkdl.nn.module import Layer, Module
-from sparkdl.nn.program import Pass
 
 
 class TimeDistributed(Layer):
@@ -25,16 +23,12 @@ class TimeDistributed(Layer):
         self.module = module
 
     def forward(self, x, ctx):
-        from sparkdl.nn.graph import program_of
-
         if x.ndim < 2:
             raise ShapeError(f"TimeDistributed takes (batch, steps, *), got {x.shape}.")
         steps = x.shape[1]
         flat = np.ascontiguousarray(x).reshape(len(x) * steps, *x.shape[2:])
-        program = program_of(self.module, [flat])
         rows = (ctx.rows[:, None] * steps + np.arange(steps)).reshape(-1)
-        run = replace(ctx.run, rows=rows, bounds=ctx.run.bounds * steps, leaf_sums={})
-        done = Pass(program, [flat], run, ctx.dtype)
+        done = inner(self.module, [flat], ctx, rows=rows, bounds=ctx.bounds * steps)
         ctx.save(done, x.shape)
         y = np.ascontiguousarray(done.outputs[0])
         return y.reshape(len(x), steps, *y.shape[1:])
