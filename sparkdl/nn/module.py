@@ -293,6 +293,12 @@ class Module:
 
         return summary(self, input_shapes)
 
+    def run(self, feeds: dict[str, Any], fetches: list[str] | tuple[str, ...]) -> dict[str, np.ndarray]:
+        """Values by name, computed from other values by name: ``model.run({"x": x}, ["conv1"])``; see `nn.partial`."""
+        from sparkdl.nn.partial import run
+
+        return run(self, feeds, fetches)
+
     def plan(self, *input_shapes: tuple[int, ...], dtypes: tuple[Any, ...] = ()) -> Plan:
         """How a batch of these shapes (with the batch axis) is computed; ``print(model.plan((32, 1, 28, 28)))``."""
         from sparkdl.nn.explain import Plan

@@ -100,7 +100,9 @@ class Program:
     def wants(self, input_grad: bool | Sequence[bool]) -> list[tuple[bool, ...]]:
         """Per step, which inputs need a gradient: those that depend on a trainable parameter (or on an input)."""
         needed = [False] * self.size
-        needed[: len(self.inputs)] = [input_grad] * len(self.inputs) if isinstance(input_grad, bool) else input_grad
+        asked = [input_grad] * len(self.inputs) if isinstance(input_grad, bool) else input_grad
+        for i, ask in zip(self.inputs, asked, strict=True):
+            needed[i] = ask
         result = []
         for step in self.steps:
             needs = tuple(needed[i] for i in step.inputs)
@@ -131,7 +133,8 @@ class Pass:
         self.made: dict[int, tuple[tuple[int, ...], np.dtype]] = {}  # so that an unused value's gradient can be zeros
         run.shared |= program.shared
         values: list[Any] = [None] * program.size
-        values[: len(xs)] = xs
+        for i, x in zip(program.inputs, xs, strict=True):
+            values[i] = x
         self.shapes = [x.shape for x in xs]
         asked = [input_grad] * len(xs) if isinstance(input_grad, bool) else input_grad
         wants = program.wants([ask and x.dtype.kind == "f" for ask, x in zip(asked, xs, strict=True)])
