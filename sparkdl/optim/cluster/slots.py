@@ -8,7 +8,7 @@ from typing import Any
 from sparkdl.blockmanager.bridge.session import Slots, count_slots, open_door
 from sparkdl.errors import ClusterError
 
-GRACE = 3.0  # seconds after a fault in which tasks that were cancelled end, and perhaps an executor is replaced
+GRACE = 3.0  # seconds after a fault in which tasks that were cancelled end
 ANSWER = 5.0  # seconds in which an executor must open its door then
 ARRIVAL = 120.0  # seconds in which dynamic allocation brings executors, or a cluster its first one
 PAUSE = 1.0  # seconds that a task takes up a slot, to make dynamic allocation start executors
@@ -47,14 +47,16 @@ def first_slots(spark: Any, wanted: int | None) -> Slots:
 
 
 def slots_after_fault(spark: Any, wanted: int, least: int = 1, limit: float = ARRIVAL) -> Slots:
-    """The slots once ``wanted`` of them are free, or after a while if ``least`` are; with a door in each.
+    """The slots once ``wanted`` of them, or all that there are, are free, or after a while if ``least`` are.
 
-    Slots that hold a task which does not end (a stopped executor's) are not free.
+    With a door in each. An executor that replaces one is not waited for: it takes seconds to start, and longer to do
+    its first step than those that are left. Slots whose task does not end (a stopped executor's) are not free.
     """
     began = time.monotonic()
     while True:
         slots, waited = count_slots(spark), time.monotonic() - began
-        if slots.free >= wanted or (waited > GRACE and slots.free >= least):
+        left = slots.free == slots.total and not slots.dynamic
+        if slots.free >= wanted or ((left or waited > GRACE) and slots.free >= least):
             open_door(spark, timeout=ANSWER, everyone=False)
             slots = count_slots(spark)
             if slots.free >= least:
