@@ -63,6 +63,8 @@ class NNEnsemble(Estimator, MLWritable, MLReadable):
         folds = self.getOrDefault(self.folds)
         if folds and size < 2:
             raise ValueError("folds needs size >= 2: each net leaves out one fold of size.")
+        if estimator.isSet(estimator.checkpointPath):
+            raise ValueError("an ensemble keeps no checkpoints: clear the estimator's checkpointPath.")
         trainer, columns = estimator._trainer(), estimator._columns()
         job = trainer.job(estimator._metrics())
         with turn(dataset.sparkSession):

@@ -1,6 +1,7 @@
 """Ensembles: members differ, their average is what is predicted, folds are left out."""
 
 import numpy as np
+import pytest
 
 from sparkdl import ml
 from tests.ml.conftest import CLASSES, net, points
@@ -26,6 +27,15 @@ def test_members_are_averaged(local, table, tmp_path):
     ensemble.save(str(tmp_path / "ensemble"))
     again = ml.NNEnsemble.load(str(tmp_path / "ensemble"))
     assert again.getSize() == 3 and again.getEstimator().getMaxEpochs() == 4
+
+
+def test_what_an_ensemble_does_not_do():
+    with pytest.raises(ValueError, match="size >= 2"):
+        ml.NNEnsemble(estimator=ml.NNRegressor(model=net(1)), size=1, folds=True).fit(None)
+    with pytest.raises(ValueError, match="no checkpoints"):
+        ml.NNEnsemble(estimator=ml.NNRegressor(model=net(1), checkpointPath="kept")).fit(None)
+    with pytest.raises(TypeError, match="must be an NNEstimator"):
+        ml.NNEnsemble(estimator=net(1))
 
 
 def test_each_member_leaves_a_fold_out(table):
