@@ -43,7 +43,7 @@ def _solver(folder: Path) -> list[Path]:
 
 
 def _keras_config() -> dict[str, Any]:
-    layers = [
+    layers: list[tuple[str, dict[str, Any]]] = [
         ("Conv2D", {"filters": 4, "kernel_size": [3, 3], "padding": "same", "activation": "relu", "batch_input_shape": [None, 8, 8, 3]}),
         ("MaxPooling2D", {"pool_size": [2, 2]}), ("Reshape", {"target_shape": [16, 4]}), ("LSTM", {"units": 3, "activation": "tanh"}),
         ("Dense", {"units": 2, "activation": "softmax"}),
@@ -104,7 +104,8 @@ def _caffe_hdf5(folder: Path) -> list[Path]:
 
 def _safetensors(folder: Path) -> list[Path]:
     data, head = b"", {}
-    for name, array in {"a.weight": np.ones((3, 4), np.float32), "a.bias": np.zeros(3, np.float32), "b": np.ones(2, np.int64)}.items():
+    arrays: dict[str, np.ndarray] = {"a.weight": np.ones((3, 4), np.float32), "a.bias": np.zeros(3, np.float32), "b": np.ones(2, np.int64)}
+    for name, array in arrays.items():
         kind = "F32" if array.dtype == np.float32 else "I64"
         head[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [len(data), len(data) + array.nbytes]}
         data += array.tobytes()

@@ -62,7 +62,7 @@ def read_file(path: str | Path, limit: int) -> bytes:
 
 
 @contextmanager
-def reading(path: str | Path) -> Iterator[None]:
+def reading(path: object) -> Iterator[None]:
     """Names the file in format errors, and turns what readers meet in corrupt data into one."""
     try:
         yield

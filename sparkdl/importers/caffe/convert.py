@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -233,7 +234,7 @@ class NetBuilder:
 
 
 def _small(value: Value) -> bool:
-    return int(np.prod([float(n) for n in value.examples[0].shape[1:]])) <= 1 << 26  # type: ignore[index]
+    return value.examples is not None and prod(value.examples[0].shape[1:]) <= 1 << 26
 
 
 def _reached(nodes: list[Any]) -> set[int]:

@@ -61,7 +61,7 @@ class Preprocess:
         elif self.mean_values:
             if len(self.mean_values) not in (1, x.shape[1]):
                 raise ShapeError(f"{len(self.mean_values)} mean values for {x.shape[1]} channels.")
-            x = x - np.float32(self.mean_values).reshape(-1, 1, 1)
+            x = x - np.asarray(self.mean_values, np.float32).reshape(-1, 1, 1)
         height, width = self.crop
         if height and width:
             if x.shape[2] < height or x.shape[3] < width:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from sparkdl.errors import FormatError
 from sparkdl.importers.caffe.message import Message
@@ -59,7 +59,7 @@ class _Parser:
                 return
         self.start, self.kind, self.value = self.at, "end", ""
 
-    def fail(self, why: str) -> Any:
+    def fail(self, why: str) -> NoReturn:
         line = self.text.count("\n", 0, self.start) + 1
         raise FormatError(f"line {line}: {why}.")
 

@@ -14,7 +14,7 @@ from sparkdl.importers.caffe.schema import ENUMS, MESSAGES, NUMBERS, Field
 from sparkdl.importers.limits import current, read_file, reading, within
 
 _VARINT, _FIXED64, _BYTES, _GROUP, _END, _FIXED32 = range(6)
-_NUMPY = {"float": np.dtype("<f4"), "double": np.dtype("<f8")}
+_NUMPY: dict[str, np.dtype[Any]] = {"float": np.dtype("<f4"), "double": np.dtype("<f8")}
 
 
 def load_binary(path: str | Path, type: str) -> Message:

@@ -14,6 +14,7 @@ from sparkdl.importers.hdf5.file import Hdf5
 from sparkdl.importers.limits import current, within
 
 _SPACE, _LINK_INFO, _TYPE, _LINK, _LAYOUT, _FILTERS, _ATTRIBUTE, _SYMBOLS, _ATTRIBUTE_INFO = 1, 2, 3, 6, 8, 11, 12, 17, 21
+_EXTERNAL = 7
 
 
 class _Object:
@@ -138,6 +139,8 @@ class Dataset(_Object):
         size = types.count(self.shape) * self.dtype.itemsize
         self.file.budget -= size
         within(f"{self.name}: bytes of this and all arrays before it", max(size, -self.file.budget), max(size, 0))
+        if any(kind == _EXTERNAL for kind, _, _ in self.messages):
+            self.file.refuse(f"{self.name}, whose values lie in another file,")
         layout, _ = self._message(_LAYOUT, "layout")
         filters = next((at for kind, at, _ in self.messages if kind == _FILTERS), None)
         array = read(self.file, self.name, self.shape, self.dtype, layout, filters)

@@ -65,10 +65,10 @@ def local_weight(c: Conversion, grid: Grid) -> np.ndarray:
     weight = np.zeros(grid.shape, np.float32)
     flat, read, written = grid.pairs()
     if form == 2:
-        parts = ((grid.size, *grid.places), (grid.filters, *grid.out))
-        parts = parts if grid.channels_first else tuple((*part[1:], part[0]) for part in parts)
-        whole = c.weight(0, parts[0] + parts[1])
-        weight.reshape(-1)[flat] = whole.reshape(prod(parts[0]), -1)[read, written]
+        front, back = (grid.size, *grid.places), (grid.filters, *grid.out)
+        if not grid.channels_first:
+            front, back = (*grid.places, grid.size), (*grid.out, grid.filters)
+        weight.reshape(-1)[flat] = c.weight(0, front + back).reshape(prod(front), -1)[read, written]
     else:
         values = c.weight(0, (len(flat),))
         weight.reshape(-1)[flat[np.lexsort((read, written))]] = values

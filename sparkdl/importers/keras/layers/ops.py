@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ _UNARY: dict[str, Callable[[], nn.Layer]] = {
     "Absolute": lambda: nn.Abs(), "Abs": lambda: nn.Abs(), "Negative": lambda: nn.Negative(), "Rsqrt": lambda: nn.Power(-0.5),
     "Reciprocal": lambda: nn.Reciprocal(), "Erf": lambda: nn.Erf(), "Identity": lambda: nn.Identity(), "Cast": lambda: nn.Identity(),
     "StopGradient": lambda: nn.Identity(), "ConvertToTensor": lambda: nn.Identity(), "ZerosLike": lambda: nn.MulConstant(0.0),
-    **{name.capitalize(): (lambda name=name: nn.Function(name)) for name in nn.Function.NAMES},
+    **{name.capitalize(): partial(nn.Function, name) for name in nn.Function.NAMES},
 }  # fmt: skip
 _LOGARITHMS = {"Log2": np.log(2), "Log10": np.log(10)}
 _ACTIVATIONS = {

@@ -269,7 +269,9 @@ def _item(c: Conversion) -> Tensor:
         entry.entry = key % source.ndim
         return entry
     x, parts = source.plain, _spread(_items(key), source.ndim)
-    gone, new, axis = [], [], 0
+    gone: list[int] = []
+    new: list[int] = []
+    axis = 0
     for part in parts:
         if part is None:
             new.append(axis)
