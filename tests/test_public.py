@@ -2,6 +2,8 @@
 
 import importlib
 import inspect
+import subprocess
+import sys
 
 import pytest
 
@@ -47,3 +49,9 @@ def test_every_public_name_loads_and_is_explained(package):
 def test_a_name_that_is_not_there_says_so():
     with pytest.raises(AttributeError, match="module 'sparkdl' has no attribute 'Linear'"):
         _ = sparkdl.Linear
+
+
+def test_a_public_name_is_not_hidden_by_the_submodule_it_comes_from():
+    code = "import sparkdl.nn.gradcheck, sparkdl.importers.limits; print(callable(sparkdl.nn.gradcheck), "
+    code += "callable(sparkdl.importers.limits))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split() == ["True"] * 2
