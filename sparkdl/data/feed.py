@@ -90,6 +90,12 @@ class Feed:
             targets = self._blank[len(self.inputs) :]
         return targets if len(targets) > 1 else targets[0] if targets else None
 
+    def places_as_given(self) -> NDArray[np.int64]:
+        """The rows' places, for ``target``, in the order in which the rows were given."""
+        places = np.empty_like(self._order)
+        places[self._order] = np.arange(len(self._order))
+        return places
+
     @property
     def shapes(self) -> list[list[Any] | None]:
         """``[dtype, *shape]`` of one row of every input and target, as ``rows`` gives them; None without rows."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from sparkdl.data.frame import prepare
 from sparkdl.errors import DataError
-from sparkdl.optim.check import check_feed
 from sparkdl.optim.history import History
 from sparkdl.optim.local import fit_feed
 from sparkdl.optim.trainer import Trainer
@@ -72,7 +71,5 @@ def fit_here(
     feed, held_out = plan.decode(frame.toArrow().to_batches(), task=0, tasks=1)
     if not len(feed):
         raise DataError("there are no rows to train on.")
-    if held_out is not None:
-        check_feed(job.model, job.loss, held_out)
     written = None if trainer.checkpoint is None else trainer.checkpoints(trainer.checkpoint)
     return fit_feed(job, feed, held_out, trainer.progress, written, begin)

@@ -9,7 +9,7 @@ from sparkdl.data.arrays import ArrayFeed
 from sparkdl.data.feed import Feed
 from sparkdl.errors import DataError
 from sparkdl.optim.bar import Bar
-from sparkdl.optim.check import check_feed
+from sparkdl.optim.check import check_evaluated, check_feed
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.checkpoint.keep import Keep
 from sparkdl.optim.checkpoint.snapshot import Snapshot
@@ -57,6 +57,8 @@ def fit_feed(
 ) -> History:
     """Trains ``job.model`` in place, from ``resume`` on, and writes ``checkpoints``."""
     check_feed(job.model, job.loss, feed)
+    if validation is not None:
+        check_feed(job.model, job.loss, validation, "validation ")
     keeps = []
     if checkpoints is not None and job.checkpoint is not None:
         if resume is None:
@@ -74,4 +76,5 @@ def fit_feed(
 def evaluate_arrays(job: Job, data: Any) -> dict[str, Any]:
     """The metrics over arrays."""
     feed = feed_of(job, data)
+    check_evaluated(job, feed)
     return figures(shard_by_shard(job.model, feed, job.metrics), job.metrics, job.shards)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from sparkdl.errors import UnsupportedError
+from sparkdl.blockmanager.codecs import make as make_codec
+from sparkdl.errors import DataError, UnsupportedError
 from sparkdl.nn.losses.loss import Loss
 from sparkdl.nn.module import Module
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
@@ -16,6 +17,7 @@ from sparkdl.optim.checkpoint.files import LocalFiles
 from sparkdl.optim.history import History
 from sparkdl.optim.job import Job
 from sparkdl.optim.progress import Progress
+from sparkdl.optim.rules.base import UpdateRule
 
 SHARDS = 8
 
@@ -86,6 +88,16 @@ class Trainer:
 
         if not isinstance(model, Module):
             raise TypeError(f"Trainer: model must be a sparkdl.nn.Module, got {type(model).__name__}.")
+        if not isinstance(loss, Loss):
+            raise TypeError(f"Trainer: loss must be a loss such as nn.NLLLoss(), got {loss!r}.")
+        if not isinstance(optimizer, UpdateRule):
+            raise TypeError(f"Trainer: optimizer must be an update rule such as optim.SGD(lr=0.1), got {optimizer!r}.")
+        for name, trigger in (("end", end), ("validate", validate), ("checkpoint_every", checkpoint_every)):
+            if not (trigger is None or callable(trigger)):
+                raise TypeError(f"Trainer: {name} must be a trigger such as optim.max_epoch(5), got {trigger!r}.")
+        if not isinstance(seed, int | np.integer):
+            raise TypeError(f"Trainer: seed must be a whole number, got {seed!r}.")
+        make_codec(codec)  # refuses unknown names
         for name, value in (
             ("batch_size", batch_size),
             ("shards", shards),
@@ -157,6 +169,11 @@ class Trainer:
         job = self.job(metrics)
         self.check_names(job, validation is not None)
         here = not is_dataframe(data)
+        if validation is not None and is_dataframe(validation) == here:
+            raise DataError(
+                f"validation must be of the same kind as the training data, arrays or a DataFrame; got "
+                f"{type(data).__name__} to train on and {type(validation).__name__} to validate on."
+            )
         written = None if self.checkpoint is None else self.checkpoints(self.checkpoint, here)
         found = None if resume is None else self.checkpoints(resume, here)
         if here:
@@ -214,6 +231,9 @@ class Trainer:
         """This trainer's settings as the loop takes them."""
         from sparkdl.optim.metrics.loss import Loss as LossMetric
 
+        for metric in metrics or ():
+            if isinstance(metric, type) or not hasattr(metric, "update"):
+                raise TypeError(f"Trainer: metrics are objects such as optim.Top1Accuracy(), got {metric!r}.")
         return Job(
             model=self.model,
             loss=self.loss,

@@ -135,8 +135,54 @@ def test_bad_data_gets_one_clear_error(data, error, words):
 
 
 @pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda x, y: (x, None), r"label \(none was given\): NLLLoss"),
+        (lambda x, y: (x[:, :, :5], y), r"features 'x', rows of shape \(1, 5, 8\): Linear"),
+        (lambda x, y: (x, np.where(np.arange(len(y)) == 7, 10, y)), "label 'y': .* 0 to 9, got 10 for sample 7;"),
+        (lambda x, y: (x, np.where(np.arange(len(y)) == 9000, -1, y)), "row 8,192 on: .*got -1 for sample 808;"),
+    ],
+)
+def test_rows_to_train_on_to_validate_on_and_to_evaluate_are_checked_alike(change, words):
+    x, y = oracle.data(9001)
+    trainer = optim.Trainer(oracle.model(), nn.NLLLoss(), optim.SGD(lr=0.1), progress=False)
+    wrong = change(x, y)
+    with pytest.raises((DataError, ShapeError), match="^" + words if "row 8" not in words else words):
+        trainer.fit(wrong)
+    with pytest.raises((DataError, ShapeError), match=words):
+        trainer.evaluate(wrong, metrics=[optim.Loss()])
+    with pytest.raises((DataError, ShapeError), match="validation .*" + words):
+        trainer.fit((x[:32], y[:32]), validation=wrong)
+
+
+def test_a_loss_as_a_metric_refuses_labels_that_are_out_of_range():
+    with pytest.raises(DataError, match="0 to 2, got 3"):
+        optim.Loss(nn.NLLLoss())(np.zeros((2, 3), np.float32), np.array([0, 3]))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: optim.Trainer("lenet", nn.NLLLoss(), optim.SGD()), "model must be a sparkdl.nn.Module, got str"),
+        (lambda: optim.Trainer(oracle.model(), nn.NLLLoss, optim.SGD()), "loss must be a loss such as"),
+        (lambda: optim.Trainer(oracle.model(), nn.NLLLoss(), "sgd"), "optimizer must be an update rule .* got 'sgd'"),
+        (lambda: optim.Trainer(oracle.model(), nn.NLLLoss(), optim.SGD(), end=5), "end must be a trigger .* got 5"),
+        (lambda: optim.Trainer(oracle.model(), nn.NLLLoss(), optim.SGD(), seed="a"), "seed must be a whole number"),
+        (
+            lambda: optim.Trainer(oracle.model(), nn.NLLLoss(), optim.SGD()).evaluate((), metrics=["accuracy"]),
+            r"metrics are objects such as optim.Top1Accuracy\(\), got 'accuracy'",
+        ),
+    ],
+)
+def test_what_is_not_of_the_right_kind_is_refused(make, words):
+    with pytest.raises(TypeError, match=words):
+        make()
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"codec": "zip"}, "codec must be one of none, fp16, bf16"),
         ({"batch_size": 0}, "batch_size"),
         ({"batch_size": 1.5}, "batch_size"),
         ({"max_epochs": 0}, "max_epochs"),

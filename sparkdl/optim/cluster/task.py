@@ -15,7 +15,7 @@ import numpy as np
 from sparkdl import kernel
 from sparkdl.data.taskrows import FramePlan
 from sparkdl.errors import BlockError, ClusterError
-from sparkdl.optim.check import check_feed
+from sparkdl.optim.check import check_evaluated, check_feed
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.checkpoint.keep import Keep, by_the_clock
 from sparkdl.optim.cluster.failure import describe
@@ -100,9 +100,9 @@ class TrainTask(Task):
     def train(self, batches: Iterable[Any], rank: int, store: SparkStore) -> list[tuple[str, str, bytes]]:
         """As a member that has met the others."""
         feed, validation = self.plan.decode(batches, task=rank, tasks=self.tasks, transform=self.job.transform)
-        for each in (feed, validation):
-            if each is not None:
-                check_feed(self.job.model, self.job.loss, each)
+        check_feed(self.job.model, self.job.loss, feed)
+        if validation is not None:
+            check_feed(self.job.model, self.job.loss, validation, "validation ")
         job, member = self.job, Member(rank, self.tasks, self.job.shards, store.teams)
 
         begin, damaged = self.start.find(store, rank, self.tasks)
@@ -159,6 +159,7 @@ class EvaluateTask(Task):
 
     def run(self, batches: Iterable[Any], rank: int) -> list[tuple[str, str, bytes]]:
         feed, _ = self.plan.decode(batches, task=rank, tasks=self.tasks, transform=self.job.transform)
+        check_evaluated(self.job, feed)
         return [("states", "", pack(shard_by_shard(self.job.model, feed, self.job.metrics)))]
 
 

@@ -24,5 +24,6 @@ class Loss(SumMetric):
     def terms(self, output, target, weight):
         if self.loss is None:
             raise ValueError("Loss: which loss? Give one, as in Loss(nn.NLLLoss()), or let a Trainer evaluate it.")
+        self.loss.check(output, target)  # a class number that is out of range would read foreign memory
         values, counted = self.loss.totals(output, self.loss.fit(output, target))
         return weighed(values, weight), weighed(np.broadcast_to(counted, values.shape), weight)
