@@ -335,7 +335,7 @@ CASES = {
         (3, 2, 4, 5, 2),
         lambda layer, x: folded(x, 2, 3),
         torch=lambda t: t.nn.Flatten(2, 3),
-        bad=[((3, 2), "cannot join")],
+        bad=[((3, 2), "cannot join"), ((3, 2, 4), "cannot join")],
     ),
     "Reshape": Case(
         lambda: nn.Reshape((3, -1)),
@@ -343,7 +343,10 @@ CASES = {
         lambda layer, x: x.reshape(2, 3, 8),
         torch=lambda t: lambda x: x.reshape(2, 3, 8),
         bad=[((2, 5), "hold 5 values")],
-        refused=[(lambda: nn.Reshape((-1, -1)), "at most one -1")],
+        refused=[
+            (lambda: nn.Reshape((-1, -1)), "at most one -1"),
+            (lambda: nn.Reshape(784), "takes one tuple"),
+        ],
     ),
     "Concat": Case(
         nn.Concat,

@@ -24,8 +24,8 @@ class Flatten(Layer):
         self.start_dim, self.end_dim = start_dim, end_dim
 
     def forward(self, x, ctx):
-        first, last = self.start_dim % x.ndim, self.end_dim % x.ndim
-        if first == 0 or last < first:
+        first, last = (axis + x.ndim if axis < 0 else axis for axis in (self.start_dim, self.end_dim))
+        if not 0 < first <= last < x.ndim:
             raise ShapeError(f"{self!r}: cannot join axes {first} to {last} of an array of shape {x.shape}.")
         ctx.save(x.shape)
         size = int(np.prod(x.shape[first : last + 1]))

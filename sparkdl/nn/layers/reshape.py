@@ -19,6 +19,8 @@ class Reshape(Layer):
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
+        if not isinstance(shape, tuple | list):
+            raise ShapeError(f"Reshape: takes one tuple, as in nn.Reshape((1, 28, 28)), got {shape!r}.")
         self.shape = tuple(int(n) for n in shape)
         if sum(n == -1 for n in self.shape) > 1 or any(n < -1 for n in self.shape):
             raise ShapeError(f"Reshape: a shape has sizes >= 0 and at most one -1, got {self.shape}.")
