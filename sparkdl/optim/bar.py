@@ -23,7 +23,7 @@ class Bar:
     ) -> None:
         self.show, self.out, self.on_epoch = show, out or sys.stderr, on_epoch
         self.live = bool(getattr(self.out, "isatty", lambda: False)())
-        self.began, self.samples = time.perf_counter(), 0
+        self.first: tuple[float, Progress] | None = None  # when the bar was first drawn, and how far training was then
         self.width = 0
 
     def update(self, progress: Progress, figures: dict[str, Any]) -> None:
@@ -43,13 +43,17 @@ class Bar:
 
     def _running(self, progress: Progress, figures: dict[str, Any]) -> str:
         part = figures["step"] / figures["steps"]
-        spent = time.perf_counter() - self.began
-        rate = progress.samples / max(spent, 1e-9)
         done = int(24 * part)
-        return (
-            f"epoch {progress.epoch + 1:>3} [{'=' * done}{' ' * (24 - done)}] {part:4.0%}  "
-            f"loss {progress.loss:.4g}  {rate:,.0f} samples/s"
-        )
+        text = f"epoch {progress.epoch + 1:>3} [{'=' * done}{' ' * (24 - done)}] {part:4.0%}  loss {progress.loss:.4g}"
+        now = time.perf_counter()
+        if self.first is None or progress.iteration < self.first[1].iteration:  # the start, or a restart
+            self.first = now, progress
+        began, then = self.first
+        steps, spent = progress.iteration - then.iteration, max(now - began, 1e-9)
+        if not steps:
+            return text
+        rate, left = (progress.samples - then.samples) / spent, (figures["steps"] - figures["step"]) * spent / steps
+        return f"{text}  {rate:,.0f} samples/s  {left // 60:.0f}:{left % 60:02.0f} left in this epoch"
 
     def _line(self, text: str, end: str) -> None:
         self.out.write(text.ljust(self.width) + end)
@@ -57,7 +61,6 @@ class Bar:
         self.width = len(text) if end == "\r" else 0
 
     def __enter__(self) -> Bar:
-        self.began = time.perf_counter()
         return self
 
     def __exit__(self, *exc: object) -> None:

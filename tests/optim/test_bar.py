@@ -1,0 +1,66 @@
+"""The progress bar: what it says, where it is drawn, and that others hear of epochs too."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from sparkdl.optim import bar as module
+from sparkdl.optim.bar import Bar
+from sparkdl.optim.progress import Progress
+
+EPOCH = {"epoch": 1, "iteration": 10, "loss": 0.25, "samples": 320, "seconds": 2.0, "Top1Accuracy": 0.5}
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds that the test sets."""
+    now = [0.0]
+    monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
+    return now
+
+
+def test_on_a_terminal_it_tells_loss_rate_and_time_left(clock):
+    out = Terminal()
+    with Bar(out=out) as bar:
+        bar.update(Progress(iteration=100, samples=3200, loss=0.75), {"step": 100, "steps": 1000})
+        clock[0] = 10.0
+        bar.update(Progress(iteration=150, samples=4800, loss=0.5), {"step": 150, "steps": 1000})
+    first, second = out.getvalue().split("\r")[:2]
+    assert "10%" in first and "loss 0.75" in first and "samples/s" not in first  # of what came before it nothing is known
+    assert "epoch   1" in second and "15%" in second and "loss 0.5" in second
+    assert "160 samples/s" in second and "2:50 left" in second
+
+
+def test_after_a_restart_it_counts_from_there(clock):
+    out = Terminal()
+    bar = Bar(out=out)
+    bar.update(Progress(iteration=90, samples=90, loss=1.0), {"step": 90, "steps": 100})
+    clock[0] = 60.0
+    bar.update(Progress(iteration=50, samples=50, loss=1.0), {"step": 50, "steps": 100})
+    clock[0] = 61.0
+    bar.update(Progress(iteration=60, samples=60, loss=1.0), {"step": 60, "steps": 100})
+    assert "10 samples/s  0:04 left" in out.getvalue().split("\r")[2]
+
+
+def test_in_a_file_there_is_one_line_per_epoch():
+    out, told = io.StringIO(), []
+    with Bar(out=out, on_epoch=lambda progress, figures: told.append(figures)) as bar:
+        bar.update(Progress(iteration=5), {"step": 5, "steps": 10})
+        bar.update(Progress(iteration=10), EPOCH)
+    assert out.getvalue().split() == "epoch 1 loss 0.25 Top1Accuracy 0.5 160 samples/s 2.0 s".split()
+    assert told == [EPOCH]
+
+
+def test_a_bar_that_is_not_shown_is_silent_and_still_tells_of_epochs():
+    out, told = Terminal(), []
+    with Bar(show=False, out=out, on_epoch=lambda progress, figures: told.append(figures)) as bar:
+        bar.update(Progress(iteration=5), {"step": 5, "steps": 10})
+        bar.update(Progress(iteration=10), EPOCH)
+    assert out.getvalue() == "" and told == [EPOCH]
