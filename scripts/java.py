@@ -66,8 +66,6 @@ def options(settings: Sequence[str]) -> list[str]:
 def as_root(packages: list[str]) -> bool:
     """``apt-get install`` as root, with consent only; the commands are printed first. False where it was not done."""
     root = [] if os.geteuid() == 0 else ["sudo"] if sys.stdin.isatty() else ["sudo", "-n"]
-    if root and not shutil.which("sudo"):
-        return False
     commands = [
         [*root, "apt-get", "update"],
         [*root, "apt-get", "install", "-y", "--no-install-recommends", *packages],
@@ -75,6 +73,9 @@ def as_root(packages: list[str]) -> bool:
     print("This installs it:")
     for command in commands:
         print("    " + shlex.join(command))
+    if root and not shutil.which("sudo"):
+        print("Not run: it needs root, and there is no sudo here.")
+        return False
     if not consent():
         print("Not run: it needs root and your consent (answer y, or set CONSENT=1).")
         return False
