@@ -48,6 +48,7 @@ def test_tasks_in_two_executors_end_on_the_weights_of_one_process(cluster):
     for rank, (weights, counted, costs) in enumerate(as_tasks(cluster, trained)):
         assert weights.tobytes() == alone.tobytes()
         cost = bytes_per_step(Member(rank, 2, SHARDS), ELEMENTS)
+        assert cost == (4 * ELEMENTS + 24, 4 * ELEMENTS + 24)  # half the gradient and a header, half the weights
         assert (counted[1], counted[3]) == (STEPS * cost.put, STEPS * cost.fetched)
         assert (costs.sent - cost.put * STEPS, costs.received - cost.fetched * STEPS) == (1 * 8, 1 * 8)  # finish
 
@@ -56,6 +57,7 @@ def test_half_precision_halves_the_bytes(cluster):
     for rank, (weights, counted, _) in enumerate(as_tasks(cluster, lambda store: trained(store, "fp16"))):
         np.testing.assert_allclose(weights, expected(), rtol=1e-2, atol=1e-2)
         cost = bytes_per_step(Member(rank, 2, SHARDS), ELEMENTS, "fp16", "fp16")
+        assert cost == (2 * ELEMENTS + 24, 2 * ELEMENTS + 24)
         assert (counted[1], counted[3]) == (STEPS * cost.put, STEPS * cost.fetched)
 
 
