@@ -164,6 +164,21 @@ def test_joining_a_run_twice_is_refused(local):
     assert session.blocks_of(local, run) == []
 
 
+def test_blocks_of_which_the_driver_was_not_told_are_listed_until_their_run_is_dropped(cluster, monkeypatch):
+    def work(store):
+        store.put(Block("a", 1, store.rank), b"1")
+        store.wait("a", 1, [0, 1], timeout=30)
+
+    run = session.new_run()
+    with monkeypatch.context() as without:
+        without.setattr(session, "drop_everywhere", lambda spark, run: None)
+        without.setattr(session, "blocks_of", lambda spark, run: [])
+        as_tasks(cluster, work, run=run)
+    assert {f"broadcast_{run}_a_1_{rank}_all_0" for rank in (0, 1)} <= set(session.blocks_of(cluster, run))
+    session.drop_everywhere(cluster, run)
+    assert session.blocks_of(cluster, run) == []
+
+
 def test_kinds_are_checked(local):
     from sparkdl.blockmanager.spark import connect
 

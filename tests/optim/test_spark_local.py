@@ -9,7 +9,7 @@ import pytest
 from sparkdl import nn, optim
 from sparkdl.blockmanager.bridge.session import enumerate_blocks
 from sparkdl.data import Column
-from sparkdl.errors import ClusterError, DataError
+from sparkdl.errors import ClusterError, DataError, ShapeError
 
 from . import oracle
 
@@ -125,11 +125,14 @@ def cases():
 
     label = F.col("label")
     return {
-        "no such column": (lambda df: df, {"features": "pixels"}, "pixels.*x.*label"),
-        "text": (lambda df: df.withColumn("x", F.lit("a")), {}, "x.*text"),
+        "no such column": (lambda df: df, {"features": "pixels"}, "no column 'pixels'; the columns are x, label"),
+        "text": (lambda df: df.withColumn("x", F.lit("a")), {}, "'x' is text"),
         "length": (
-            lambda df: df.withColumn("x", F.when(label == 3, F.array(F.lit(1.0))).otherwise(F.col("x"))), {}, "x"
+            lambda df: df.withColumn("x", F.when(label == 3, F.array(F.lit(1.0))).otherwise(F.col("x"))), {},
+            r"'x': expected 64 values.*got 1\b",
         ),
+        "shape": (lambda df: df, {"features": "x"}, r"features 'x', rows of shape \(64,\): .*Conv2d.* takes"),
+        "no label": (lambda df: df, {"label": None}, r"label \(none was given\): NLLLoss"),
         "null": (lambda df: df.withColumn("label", F.when(label == 3, None).otherwise(label)), {}, "label.*null"),
         "NaN": (
             lambda df: df.withColumn("label", F.when(label == 3, F.lit(float("nan"))).otherwise(label)),
@@ -140,11 +143,25 @@ def cases():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["no such column", "text", "length", "null", "NaN", "range", "empty"])
+@pytest.mark.parametrize(
+    "name", ["no such column", "text", "length", "shape", "no label", "null", "NaN", "range", "empty"]
+)
 def test_bad_columns_get_one_clear_error_that_names_them(local, frame, name):
     change, columns, words = cases()[name]
-    with pytest.raises(DataError, match=words):
+    with pytest.raises((DataError, ShapeError), match=words):
         trainer().fit(change(frame), **{"features": PICTURE, "label": "label", **columns})
+
+
+def test_rows_of_validation_and_evaluation_are_checked_too(frame, arrays):
+    from pyspark.sql import functions as F
+
+    wrong, one = frame.withColumn("label", F.col("label") + 1), trainer()
+    with pytest.raises(DataError, match="validation label 'label': .*0 to 9, got 10"):
+        one.fit(frame, features=PICTURE, label="label", validation=wrong)
+    with pytest.raises(DataError, match="label 'label': .*0 to 9, got 10"):
+        one.evaluate(wrong, metrics=[optim.Loss()])
+    with pytest.raises(DataError, match="same kind .* DataFrame to train on and tuple to validate on"):
+        one.fit(frame, features=PICTURE, label="label", validation=arrays)
 
 
 def test_more_tasks_than_slots_are_refused(frame):
