@@ -36,12 +36,14 @@ class Kill:
         self.folder, self.plan = folder, plan
 
     def __call__(self, progress: optim.Progress) -> bool:
-        from pyspark import TaskContext
+        from pyspark import BarrierTaskContext
 
-        context = TaskContext.get()
         rank, what = self.plan.get(progress.iteration, (-1, ""))
         mark = Path(self.folder) / str(progress.iteration)
-        if context is None or rank % context.numPartitions() != context.partitionId() or rank < 0 or mark.exists():
+        if rank < 0 or mark.exists():
+            return False
+        context = BarrierTaskContext.get()
+        if context.partitionId() != rank % len(context.getTaskInfos()):
             return False
         mark.write_text(f"{time.time()} {what}")
         os.kill(jvm() if what == "executor" else os.getpid(), signal.SIGKILL)
