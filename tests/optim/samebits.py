@@ -37,7 +37,7 @@ def normalised():
 
 
 NETS = {"lenet": lenet, "normalised": normalised}
-WAYS = [(1, 1, False), (1, 2, True), (2, 1, True), (2, 2, False), (3, 1, True), (4, 2, True), (8, 1, False)]
+WAYS = [(1, 2, True), (2, 1, False), (3, 2, True), (4, 1, True), (8, 1, False)]
 """Tasks, threads of each, whether out of a shuffle."""
 
 
