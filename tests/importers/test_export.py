@@ -75,6 +75,7 @@ def test_keras_reads_back(tmp_path, name):
     same(load_keras(tmp_path / "model.keras")(x), model(x))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")  # Keras's own
 @pytest.mark.parametrize("name", NETS)
 def test_real_keras_agrees(tmp_path, name):
     pytest.importorskip("h5py")

@@ -9,6 +9,8 @@ import pytest
 
 from sparkdl.importers import load_keras
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")  # Keras's own
+
 
 @pytest.fixture(scope="module")
 def keras():
@@ -70,7 +72,7 @@ CASES = {
     "small centre crop": one((4, 4, 3), lambda L: L.CenterCrop(6, 6)),
     "bins as vectors": one((4,), lambda L: L.Discretization([-1.0, 0.0, 0.5], output_mode="multi_hot")),
     "convlstm both ways": one((3, 4, 4, 2), lambda L: L.Bidirectional(L.ConvLSTM2D(2, 2, padding="same", return_sequences=True))),
-    "indices": of(((4, 6),), lambda k, x: k.ops.concatenate([x[:, ::-1, 1::2], x[..., -1:], x[:, 2][:, None][..., None, 0] * k.ops.ones_like(x[:, :, :1])], axis=-1)),
+    "indices": of(((4, 6),), lambda k, x: k.ops.concatenate([x[:, :, 1::2], x[..., -1:], x[:, 2][:, None][..., None, 0] * k.ops.ones_like(x[:, :, :1])], axis=-1)),
     "arithmetic": of(((4, 6),), lambda k, x: 3.0 / (k.ops.abs(x) + 1) - (2.0 - x) ** 2 + x % 0.7 - x // 0.3),
     "statistics": of(((4, 6),), lambda k, x: k.ops.var(x, 1) + k.ops.std(x, 1) + k.ops.logsumexp(x, 1) + k.ops.min(x, 1) + k.ops.norm(x, axis=1)),
     "choices": of(((4, 6),), lambda k, x: k.ops.where(x > 0.3, k.ops.sin(x), k.ops.clip(x, -0.5, 0.1)) + k.ops.cast(x <= 0, "float32")),
