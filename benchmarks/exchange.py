@@ -24,8 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
-STEPS = {60_000: 100, 1_000_000: 30, 10_000_000: 6}  # of a block
-WARM = {60_000: 4000, 1_000_000: 400, 10_000_000: 20}  # steps before the first block
+STEPS = {60_000: 200, 1_000_000: 100, 10_000_000: 12}  # of a block
+WARM = {60_000: 4000, 1_000_000: 800, 10_000_000: 40}  # steps before the first block
 LR = 0.01
 TOLERANCE = 1e-5
 

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import statistics
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -75,30 +76,50 @@ class Engine:
             self.process.kill()
 
 
-def _others() -> dict[int, float]:
-    """CPU seconds of every process that does not descend from this one, with those of its children that have ended.
+class _Others:
+    """CPU seconds of all processes that do not descend from this one, looked at twice a second while it runs.
 
     Not what the machine was busy with less what our own processes took: the time of a process whose parent never
     waits for it, as under torchrun, is in nobody's sum once it has ended.
     """
-    parent, spent = {}, {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                after = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            except OSError:
-                continue  # it ended meanwhile
-            pid = int(entry.name)
-            parent[pid] = int(after[1])
-            spent[pid] = sum(int(x) for x in after[11:15]) / TICKS
-    found = {}
-    for pid, seconds in spent.items():
-        p = pid
-        while p not in (0, 1, os.getpid()):
-            p = parent.get(p, 0)
-        if p != os.getpid():
-            found[pid] = seconds
-    return found
+
+    def __enter__(self) -> _Others:
+        self.seconds, self._known, self._over = 0.0, self._look(), threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _follow(self) -> None:
+        over = False
+        while not over:
+            over = self._over.wait(0.5)
+            now = self._look()
+            self.seconds += sum(spent - self._known.get(pid, 0.0) for pid, spent in now.items())
+            self._known = now
+
+    def _look(self) -> dict[int, float]:
+        parent, spent = {}, {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    after = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+                except OSError:
+                    continue  # it ended meanwhile
+                pid = int(entry.name)
+                parent[pid] = int(after[1])
+                spent[pid] = sum(int(x) for x in after[11:13]) / TICKS
+        found = {}
+        for pid, seconds in spent.items():
+            p = pid
+            while p not in (0, 1, os.getpid()):
+                p = parent.get(p, 0)
+            if p != os.getpid():
+                found[pid] = seconds
+        return found
 
 
 Rounds = list[dict[str, dict[str, Any]]]
@@ -111,10 +132,11 @@ def rounds(engines: list[Engine], count: int, most: int | None = None, load: flo
     for _ in range(most or 3 * count):
         if len(kept) == count:
             break
-        wall, before = time.perf_counter(), _others()
-        figures = {engine.name: engine.block() for engine in engines}
-        wall, after = time.perf_counter() - wall, _others()
-        other = sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items()) / wall
+        began = time.perf_counter()
+        with _Others() as others:
+            figures = {engine.name: engine.block() for engine in engines}
+        wall = time.perf_counter() - began
+        other = others.seconds / wall
         print(f"  round of {wall:.0f} s, other work took {other:.2f} of a core", file=sys.stderr, flush=True)
         if other > load:
             thrown += 1

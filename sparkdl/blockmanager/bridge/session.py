@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 FUNCTION = "sparkdl_door"
 _CLASS = "org.sparkdl.bridge.Door"
+UNKNOWN = "?"  # among names of blocks: not every executor has answered
+TIMES = 6  # to ask, each for a few seconds, before that is an error
 _FIRST_RUN = 1 << 61  # far above the numbers that Spark gives to broadcasts, whose names blocks of ours carry
 
 
@@ -97,14 +99,23 @@ def drop_everywhere(spark: SparkSession, run: int) -> None:
     _ask(spark, f"drop {run}")
 
 
-def enumerate_blocks(spark: SparkSession) -> list[str]:
-    """The name of every block that any block manager holds, whoever put it."""
-    return _ask(spark, "blocks").split()
+def enumerate_blocks(spark: SparkSession, partial: bool = False) -> list[str]:
+    """The name of every block that any block manager holds, whoever put it.
+
+    An executor that does not answer is an error, unless ``partial``: then the names are those that the driver was told.
+    """
+    for _ in range(1 if partial else TIMES):
+        names = _ask(spark, "blocks").split()
+        if partial or UNKNOWN not in names:
+            return [name for name in names if name != UNKNOWN]
+    raise ClusterError(
+        "not every executor says which blocks it holds: one is stopped or overloaded. Ask again, or look at its log."
+    )
 
 
-def blocks_of(spark: SparkSession, run: int) -> list[str]:
-    """The names of the blocks of one run, wherever they are."""
-    return [name for name in enumerate_blocks(spark) if name.startswith(f"broadcast_{run}_")]
+def blocks_of(spark: SparkSession, run: int, partial: bool = False) -> list[str]:
+    """The names of the blocks of one run, wherever they are; ``partial`` as above."""
+    return [name for name in enumerate_blocks(spark, partial) if name.startswith(f"broadcast_{run}_")]
 
 
 def kept_blocks(spark: SparkSession, run: int) -> list[str]:

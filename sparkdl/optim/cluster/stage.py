@@ -47,7 +47,7 @@ def drop_after_failure(spark: Any, run: int) -> None:
     """Drops a run's blocks until no more come: tasks that Spark ends may put some for up to two seconds."""
     deadline = quiet_since = time.monotonic()
     while time.monotonic() < deadline + ENDING and time.monotonic() < quiet_since + QUIET:
-        if blocks_of(spark, run):
+        if blocks_of(spark, run, partial=True):
             drop_everywhere(spark, run)
             quiet_since = time.monotonic()
         time.sleep(0.2)
