@@ -3,14 +3,17 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import sparkdl
 from sparkdl.carry import carry
 from sparkdl.optim import max_epoch
 
 PROGRAM = """
 import pickle, sys
+sys.path = [p for p in sys.path if p != sys.argv[2]]  # where this environment has it, if it is installed in place
 print(pickle.load(open(sys.argv[1], "rb")))
 import sparkdl
 print(sparkdl.__file__)
@@ -30,7 +33,7 @@ def test_the_package_comes_along(tmp_path, other):
         if other != "sparkdl":
             (path / "sparkdl" / "carry.py").write_text("def fingerprint(): return 'older'")
     env = {**os.environ, "PYTHONPATH": str(path), "SPARK_LOCAL_DIRS": str(tmp_path)}
-    command = [sys.executable, "-c", PROGRAM, str(tmp_path / "pickled")]
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path / "pickled"), str(Path(sparkdl.__file__).parents[1])]
     for _ in range(2):  # the second time it is there
         done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
