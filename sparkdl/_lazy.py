@@ -37,6 +37,9 @@ def attach(
                 value = getattr(value, name)
             super().__setattr__(name, value)
 
+        def __reduce__(self) -> tuple[Callable[[str], ModuleType], tuple[str]]:
+            return importlib.import_module, (self.__name__,)  # pickled by name: scripts are sent to tasks
+
     sys.modules[package].__class__ = Package
 
     def __dir__() -> list[str]:

@@ -55,3 +55,9 @@ def test_a_public_name_is_not_hidden_by_the_submodule_it_comes_from():
     code = "import sparkdl.nn.gradcheck, sparkdl.importers.limits; print(callable(sparkdl.nn.gradcheck), "
     code += "callable(sparkdl.importers.limits))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split() == ["True"] * 2
+
+
+def test_packages_travel_by_name():
+    from pyspark import cloudpickle
+
+    assert cloudpickle.loads(cloudpickle.dumps(sparkdl.nn)) is sparkdl.nn
