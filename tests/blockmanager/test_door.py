@@ -51,7 +51,7 @@ def test_a_run_that_fails_leaves_no_block(cluster):
         store.wait("b", 1, [1], timeout=300)
 
     run = session.new_run()
-    with pytest.raises(Exception, match="on purpose"):
+    with pytest.raises(Exception, match="on purpose|its task has ended"):  # whichever task's failure Spark hears first
         as_tasks(cluster, work, run=run)
     assert session.blocks_of(cluster, run) == []
 
