@@ -20,6 +20,8 @@ def _meaning(layer: Layer) -> Any:
     settings = {name: value for name, value in vars(layer).items() if not name.startswith("_")}
     if settings.get("dropout") or any(True for _ in layer.named_buffers()):
         return None
+    if sum(1 for _ in layer.modules()) > 1:  # what is inside may draw or keep statistics
+        return None
     if next(iter(layer.parameters()), None) is not None:
         return id(layer)
     plain = all(isinstance(part, _PLAIN) for value in settings.values() for part in _parts(value))
@@ -34,7 +36,7 @@ def merge_alike(program: Program) -> Program:
     """The program in which of equal layers on equal values only the first is left; its gradient is the sum of theirs.
 
     Layers with weights merge when they are one object; those that draw random numbers, keep running statistics or
-    add to the loss never do, nor do a user's own. Outputs of the program keep their places.
+    add to the loss never do, nor do a user's own and those made of modules. Outputs of the program keep their places.
     """
     same: dict[int, int] = {}
     first: dict[Any, tuple[int, ...]] = {}

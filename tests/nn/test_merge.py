@@ -44,6 +44,8 @@ PAIRS = {  # the first layers of both branches, and how many uses go: first, las
     "noise": (lambda: (nn.GaussianNoise(0.5), nn.GaussianNoise(0.5)), 0),
     "random slopes": (lambda: (nn.RReLU(), nn.RReLU()), 0),
     "penalties": (lambda: (nn.L1Penalty(0.1), nn.L1Penalty(0.1)), 0),
+    "made of modules": (lambda: (nn.Recompute(nn.Tanh()), nn.Recompute(nn.Sigmoid())), 0),
+    "one that draws inside": (lambda: 2 * (nn.Recompute(nn.Dropout(0.5)),), 0),
     "statistics": (lambda: (nn.BatchNorm1d(8), nn.BatchNorm1d(8)), 0),
     "weights of their own": (lambda: (nn.Linear(8, 8), nn.Linear(8, 8)), 0),
 }
