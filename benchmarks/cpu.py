@@ -1,302 +1,156 @@
-"""Training steps (forward, backward, update) of sparkdl and PyTorch on the same cores, in turn, one process per engine.
+"""sparkdl and its peers on the same cores: training steps and inference, in turn, one process per engine.
 
-    python benchmarks/cpu.py [workload ...] [--threads 1] [--rounds 7] [--seconds 1.0]
+    python benchmarks/cpu.py [row ...] [--threads 1 2] [--rounds 7] [--seconds 1.0] [--packages FOLDER]
 
-sparkdl runs the Trainer's own loop with its default number of virtual shards; PyTorch runs eager channels-first, eager
-channels-last and torch.compile. Losses and weights after some steps on the same batches from the same weights are
-compared first. Printed: time of each engine over that of sparkdl in the same round, median and minimum.
+Rows are training steps (forward, backward, update) by the name of their net, and ``predict:NET:BATCH``. PyTorch runs
+eager channels-first, eager channels-last and torch.compile (for inference also frozen with folded normalisations);
+TensorFlow joins for LeNet, onnxruntime and OpenVINO for inference, where they are installed, here or in another
+environment's site-packages of the same Python (``--packages``). Losses and weights after some steps on the same
+batches from the same weights, or outputs, are compared first. Printed: time of each engine over that of sparkdl in the
+same round, median and minimum, and at the end all rows beside their targets.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import statistics
 import sys
-import time
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from benchmarks import answering, training  # noqa: E402
 from benchmarks.harness import Engine, rounds  # noqa: E402
+from benchmarks.nets import WORKLOADS, their_model  # noqa: E402
 
-LR, MOMENTUM = 0.01, 0.9
-
-
-def lenet(nn: Any, c1: int = 6, c2: int = 12, hidden: int = 100) -> list[Any]:
-    return [
-        nn.Conv2d(1, c1, 5), nn.Tanh(), nn.MaxPool2d(2), nn.Conv2d(c1, c2, 5), nn.Tanh(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(16 * c2, hidden), nn.Tanh(), nn.Linear(hidden, 10),
-    ]  # fmt: skip
-
-
-def lenet_caffe(nn: Any) -> list[Any]:
-    return [
-        nn.Conv2d(1, 20, 5), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(20, 50, 5), nn.MaxPool2d(2), nn.ReLU(),
-        nn.Flatten(), nn.Linear(800, 500), nn.ReLU(), nn.Linear(500, 10),
-    ]  # fmt: skip
+TARGETS = {  # ratio for 1 thread and for 2; "ONNX": the better of onnxruntime and OpenVINO
+    "lenet": {"PyTorch": (2.0, 2.0), "TensorFlow": (1.5, 1.5)}, "lenet_caffe": {"PyTorch": (1.3, 1.3)},
+    "vgg16": {"PyTorch": (2.0, 2.0)}, "resnet18": {"PyTorch": (1.2, 1.1)}, "resnet50": {"PyTorch": (1.2, 1.1)},
+    "mobilenet": {"PyTorch": (1.1, 1.0)}, "mlp": {"PyTorch": (1.2, 1.1)}, "lstm": {"PyTorch": (1.0, 1.0)},
+    "transformer": {"PyTorch": (1.0, 1.0)},
+}  # fmt: skip
+PREDICT = {"PyTorch": (1.2, 1.1), "ONNX": (1.0, 1.0)}
+ROWS = [*TARGETS, *(f"predict:{net}:{batch}" for net in ("vgg16", "resnet50") for batch in (1, 32))]
 
 
-def vgg16(nn: Any) -> list[Any]:
-    layers: list[Any] = []
-    channels = 3
-    for width in (64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"):
-        if width == "M":
-            layers.append(nn.MaxPool2d(2))
+def installed(name: str, packages: str) -> bool:
+    return importlib.util.find_spec(name) is not None or bool(packages) and (Path(packages) / name).is_dir()
+
+
+class Row:
+    """The engines of one row, and what has to be alike before they are timed."""
+
+    def __init__(self, name: str, given: Any, threads: int, folder: str) -> None:
+        self.name, self.engines = name, []
+        self.packages = given.packages
+        self.options = {"threads": threads, "seconds": given.seconds, "clock": given.clock}
+        if name.startswith("predict:"):
+            _, net, batch = name.split(":")
+            self._predict(net, int(batch), given.forms, folder)
         else:
-            layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
-            channels = width
-    return [*layers, nn.Flatten(), nn.Linear(512, 10)]
+            self._train(name, given.forms)
+
+    def add(self, name: str, make: Any, **options: Any) -> None:
+        try:
+            self.engines.append(Engine(name, make, {"TF_CPP_MIN_LOG_LEVEL": "3"}, **options, **self.options))
+        except RuntimeError as error:
+            print(f"{name}: left out: {str(error).strip().splitlines()[-1]}")
+
+    def _train(self, net: str, forms: list[str]) -> None:
+        self.loss = training.check(net)
+        self.targets = TARGETS[net]
+        self.add("sparkdl", training.sparkdl, workload=net)
+        for form in forms:
+            self.add(f"PyTorch {form}", training.pytorch, workload=net, form=form)
+        if "TensorFlow" in self.targets and installed("tensorflow", self.packages):
+            weights = {k: v.numpy() for k, v in their_model(net).state_dict().items()}
+            for xla in (False, True):
+                name = "TensorFlow" + " XLA" * xla
+                self.add(name, training.tensorflow, workload=net, packages=self.packages, weights=weights, xla=xla)
+
+    def _predict(self, net: str, batch: int, forms: list[str], folder: str) -> None:
+        self.targets = PREDICT
+        self.add("sparkdl", answering.sparkdl, workload=net, batch=batch)
+        for form in [*forms, "frozen"]:
+            self.add(f"PyTorch {form}", answering.pytorch, workload=net, batch=batch, form=form)
+        path = str(Path(folder) / f"{net}.onnx")
+        if not Path(path).exists():
+            from sparkdl.importers import save_onnx
+
+            save_onnx(answering.settled(net)[0], path, [WORKLOADS[net][1]])
+        for name, make in (("onnxruntime", answering.onnxruntime), ("openvino", answering.openvino)):
+            if installed(name, self.packages):
+                self.add(f"ONNX {name}", make, workload=net, batch=batch, packages=self.packages, path=path)
+
+    def check(self, figures: dict[str, dict]) -> None:
+        """Fails unless all engines of a round computed the same."""
+        ours = figures["sparkdl"]
+        for name, each in figures.items():
+            if not abs(each["loss"] - ours["loss"]) < 1e-3 * max(1.0, abs(ours["loss"])):
+                raise SystemExit(f"{name} has {each['loss']} where sparkdl has {ours['loss']}: nothing to compare")
+            if "answer" in each and not np.abs(each["answer"] - ours["answer"]).max() < 1e-3 * each["loss"]:
+                raise SystemExit(f"{name} gives other outputs than sparkdl: nothing to compare")
+
+    def close(self) -> None:
+        for engine in self.engines:
+            engine.close()
 
 
-def mlp(nn: Any) -> list[Any]:
-    return [nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10)]
-
-
-def mobilenet(nn: Any) -> list[Any]:
-    """MobileNet-V1 for 224 x 224."""
-
-    def unit(channels: int, out: int, *conv: Any, **options: Any) -> list[Any]:
-        return [nn.Conv2d(channels, out, *conv, bias=False, **options), nn.BatchNorm2d(out), nn.ReLU()]
-
-    layers, channels = unit(3, 32, 3, stride=2, padding=1), 32
-    for out, stride in (
-        (64, 1),
-        (128, 2),
-        (128, 1),
-        (256, 2),
-        (256, 1),
-        (512, 2),
-        *[(512, 1)] * 5,
-        (1024, 2),
-        (1024, 1),
-    ):
-        layers += unit(channels, channels, 3, stride=stride, padding=1, groups=channels) + unit(channels, out, 1)
-        channels = out
-    return [*layers, nn.AvgPool2d(7), nn.Flatten(), nn.Linear(1024, 1000)]
-
-
-def resnet(nn: Any, blocks: tuple[int, ...], wide: int) -> Any:
-    """ResNet for 224 x 224 in either library: basic blocks (``wide`` 1) or bottlenecks (``wide`` 4)."""
-    def conv(a: int, b: int, k: int, stride: int = 1) -> Any:
-        return nn.Sequential(nn.Conv2d(a, b, k, stride=stride, padding=k // 2, bias=False), nn.BatchNorm2d(b))
-
-    class Block(nn.Module):
-        def __init__(self, channels: int, width: int, stride: int) -> None:
-            super().__init__()
-            out = width * wide
-            if wide == 1:
-                parts = [conv(channels, width, 3, stride), nn.ReLU(), conv(width, out, 3)]
-            else:
-                parts = [
-                    conv(channels, width, 1),
-                    nn.ReLU(),
-                    conv(width, width, 3, stride),
-                    nn.ReLU(),
-                    conv(width, out, 1),
-                ]
-            self.main = nn.Sequential(*parts)
-            self.side = (
-                conv(channels, out, 1, stride) if stride > 1 or channels != out else nn.Sequential(nn.Identity())
+def run(row: Row, given: Any) -> list[str]:
+    """Prints all engines of a row; returns its lines of the table."""
+    kept, thrown = rounds(row.engines, given.rounds, load=given.load)
+    threads = row.options["threads"]
+    if not kept:
+        return [f"{row.name:22s} {threads} thread(s): no quiet round out of {thrown}"]
+    row.check(kept[0])
+    for engine in row.engines:
+        times = [r[engine.name]["seconds"] * 1e3 for r in kept]
+        paired = [r[engine.name]["seconds"] / r["sparkdl"]["seconds"] for r in kept]
+        ratio = f"ratio median {statistics.median(paired):.2f} min {min(paired):.2f}"
+        print(f"  {engine.name:24s} {min(times):9.2f} ms   {ratio}", flush=True)
+    lines = []
+    for peer, targets in row.targets.items():
+        names = [engine.name for engine in row.engines if engine.name.startswith(peer)]
+        if names:
+            best = [min(r[n]["seconds"] for n in names) / r["sparkdl"]["seconds"] for r in kept]
+            target, median = targets[min(threads, 2) - 1], statistics.median(best)
+            lines.append(
+                f"{row.name:22s} {threads} thread(s)  best {peer:10s} / sparkdl: median {median:.2f} min {min(best):.2f}"
+                f"   target {target:.1f} {'holds' if median >= target else 'MISSED'}"
+                f"   ({len(kept)} rounds, {thrown} thrown away)"
             )
-            self.last = nn.ReLU()
-
-        def forward(self, x: Any) -> Any:
-            return self.last(self.main(x) + self.side(x))
-
-    layers, channels = [conv(3, 64, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1)], 64
-    for stage, count in enumerate(blocks):
-        for i in range(count):
-            layers.append(Block(channels, 64 << stage, 2 if stage and not i else 1))
-            channels = (64 << stage) * wide
-    return [*layers, nn.AvgPool2d(7), nn.Flatten(), nn.Linear(channels, 1000)]
-
-
-def resnet18(nn: Any) -> list[Any]:
-    return resnet(nn, (2, 2, 2, 2), 1)
-
-
-def resnet50(nn: Any) -> list[Any]:
-    return resnet(nn, (3, 4, 6, 3), 4)
-
-
-WORKLOADS: dict[str, tuple[Any, tuple[int, ...], int, int]] = {  # layers, shape of a row, batch, classes
-    "lenet": (lenet, (1, 28, 28), 128, 10),
-    "lenet_caffe": (lenet_caffe, (1, 28, 28), 128, 10),
-    "vgg16": (vgg16, (3, 32, 32), 64, 10),
-    "mlp": (mlp, (784,), 128, 10),
-    "resnet18": (resnet18, (3, 224, 224), 16, 1000),
-    "resnet50": (resnet50, (3, 224, 224), 16, 1000),
-    "mobilenet": (mobilenet, (3, 224, 224), 32, 1000),
-}
-
-
-def data(workload: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    _, shape, batch, classes = WORKLOADS[workload]
-    rng = np.random.default_rng(0)
-    return rng.standard_normal((steps * batch, *shape), dtype=np.float32), rng.integers(0, classes, steps * batch)
-
-
-def our_model(workload: str) -> Any:
-    from sparkdl import nn
-
-    nn.manual_seed(0)
-    return nn.Sequential(*WORKLOADS[workload][0](nn))
-
-
-def their_model(workload: str) -> Any:
-    import torch
-
-    torch.manual_seed(0)
-    return torch.nn.Sequential(*WORKLOADS[workload][0](torch.nn))
-
-
-def our_fit(model: Any, workload: str, rows: Any, epochs: int, shuffle: bool = True) -> Any:
-    from sparkdl import nn, optim
-
-    return optim.Trainer(
-        model, nn.CrossEntropyLoss(), optim.SGD(lr=LR, momentum=MOMENTUM), batch_size=WORKLOADS[workload][2],
-        max_epochs=epochs, progress=False, shuffle=shuffle,
-    ).fit(rows)  # fmt: skip
-
-
-def torch_step(model: Any, form: str) -> Any:
-    import torch
-
-    if form == "channels_last":
-        model = model.to(memory_format=torch.channels_last)
-    run = torch.compile(model) if form == "compile" else model
-    optimizer = torch.optim.SGD(model.parameters(), lr=LR, momentum=MOMENTUM)
-
-    def step(x: Any, y: Any) -> float:
-        optimizer.zero_grad(set_to_none=True)
-        if form == "channels_last" and x.ndim == 4:
-            x = x.contiguous(memory_format=torch.channels_last)
-        loss = torch.nn.functional.cross_entropy(run(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
-
-
-def check(workload: str, steps: int = 3) -> None:
-    """Both engines on the same batches from the same weights."""
-    import torch
-
-    x, y = data(workload, steps)
-    batch = WORKLOADS[workload][2]
-    ours, theirs = our_model(workload), their_model(workload)
-    ours.load_state_dict({k: v.numpy() for k, v in theirs.state_dict().items()})
-    step = torch_step(theirs, "channels_first")
-    expected = [
-        step(torch.from_numpy(x[a : a + batch]), torch.from_numpy(y[a : a + batch])) for a in range(0, len(x), batch)
-    ]
-    loss = our_fit(ours, workload, (x, y), 1, shuffle=False)[0]["loss"]
-    theirs_after = theirs.state_dict()
-    difference = max(
-        float(np.abs(p - theirs_after[k].numpy()).max() / max(1e-3, np.abs(theirs_after[k].numpy()).max()))
-        for k, p in ours.state_dict().items()
-    )
-    print(f"{workload}: mean loss of {steps} steps: sparkdl {loss:.6f}, PyTorch {np.mean(expected):.6f}; "
-          f"largest relative difference of weights {difference:.1e}")  # fmt: skip
-    if not abs(loss - np.mean(expected)) < 1e-3 * max(1.0, abs(loss)):
-        raise SystemExit("the engines do not compute the same thing: nothing to compare")
-
-
-def sparkdl(workload: str, threads: int, seconds: float, clock: str) -> Any:
-    from sparkdl import kernel
-
-    kernel.set_num_threads(threads)
-    model = our_model(workload)
-    batch = WORKLOADS[workload][2]
-    steps = 4
-
-    def run(steps: int, epochs: int) -> tuple[float, float]:
-        """Seconds per step by the epochs' own clocks, and CPU seconds of the whole fit."""
-        began = time.process_time()
-        history = our_fit(model, workload, rows[steps], epochs)
-        return statistics.median(history["seconds"][1:] or history["seconds"]) / steps, time.process_time() - began
-
-    rows = {steps: data(workload, steps)}
-    each, _ = run(steps, 3)
-    steps = max(4, int(seconds / each / 2))
-    rows[steps] = data(workload, steps)
-
-    def block() -> dict:
-        each, spent = run(steps, 4)
-        if clock == "cpu":
-            each = (spent - run(steps, 1)[1]) / (3 * steps)
-        return {"seconds": each, "rows/s": batch / each}
-
-    return block
-
-
-def pytorch(workload: str, threads: int, seconds: float, clock: str, form: str) -> Any:
-    import torch
-
-    torch.set_num_threads(threads)
-    step, batch = torch_step(their_model(workload), form), WORKLOADS[workload][2]
-    x, y = map(torch.from_numpy, data(workload, 4))
-
-    def run(steps: int) -> float:
-        now = time.process_time if clock == "cpu" else time.perf_counter
-        began = now()
-        for i in range(steps):
-            a = i % 4 * batch
-            step(x[a : a + batch], y[a : a + batch])
-        return (now() - began) / steps
-
-    run(3)
-    steps = max(2, int(seconds / run(3) / 2))
-
-    def block() -> dict:
-        each = statistics.median([run(steps), run(steps)])
-        return {"seconds": each, "rows/s": batch / each}
-
-    return block
+            print(" ", lines[-1], flush=True)
+    return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workloads", nargs="*", default=list(WORKLOADS))
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("rows", nargs="*", default=ROWS)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--load", type=float, default=0.3, help="cores that other work may take in a round")
-    parser.add_argument(
-        "--clock", choices=["wall", "cpu"], default="wall", help="cpu: for one thread on a busy machine"
-    )
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="cpu: for 1 thread on a busy machine")
     parser.add_argument("--forms", nargs="*", default=["channels_first", "channels_last", "compile"])
+    parser.add_argument("--packages", default="", help="site-packages with TensorFlow, onnxruntime and OpenVINO")
     given = parser.parse_args()
-    for workload in given.workloads:
-        check(workload)
-        options = {"workload": workload, "threads": given.threads, "seconds": given.seconds, "clock": given.clock}
-        engines = [Engine("sparkdl", sparkdl, **options)]
-        for form in given.forms:
-            try:
-                engines.append(Engine(f"PyTorch {form}", pytorch, **options, form=form))
-            except RuntimeError as error:
-                print(f"PyTorch {form}: left out: {str(error).strip().splitlines()[-1]}")
-        try:
-            kept, thrown = rounds(engines, given.rounds, load=given.load)
-        finally:
-            for engine in engines:
-                engine.close()
-        if not kept:
-            print(f"{workload}: no quiet round out of {thrown}")
-            continue
-        for engine in engines:
-            times = [r[engine.name]["seconds"] * 1e3 for r in kept]
-            paired = [r[engine.name]["seconds"] / r["sparkdl"]["seconds"] for r in kept]
-            print(
-                f"  {engine.name:24s} {min(times):9.2f} ms   ratio median {statistics.median(paired):.2f} min {min(paired):.2f}"
-            )
-        best = [min(v["seconds"] for n, v in r.items() if n != "sparkdl") / r["sparkdl"]["seconds"] for r in kept]
-        ratio = f"median {statistics.median(best):.2f} min {min(best):.2f}"
-        counts = f"{len(kept)} rounds, {thrown} thrown away"
-        print(f"  best PyTorch / sparkdl, {given.threads} thread(s): {ratio}   ({counts})")
+    if unknown := set(given.rows) - set(ROWS):
+        parser.error(f"unknown rows {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
+    table: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in given.rows:
+            for threads in given.threads:
+                print(f"{name}, {threads} thread(s)", flush=True)
+                row = Row(name, given, threads, folder)
+                try:
+                    table += run(row, given)
+                finally:
+                    row.close()
+    print("\n".join(table))
 
 
 if __name__ == "__main__":

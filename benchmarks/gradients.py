@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from benchmarks.cpu import data, our_model, their_model  # noqa: E402
+from benchmarks.nets import data, our_model, their_model  # noqa: E402
 
 FACTOR = 2.0
 
@@ -61,7 +61,7 @@ def our_gradients(model: Any, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndar
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=["vgg16", "resnet18", "mobilenet", "lenet", "mlp"])
-    parser.add_argument("--batch", type=int, default=64, help="at most that of the workload in benchmarks/cpu.py")
+    parser.add_argument("--batch", type=int, default=64, help="at most that of the workload in benchmarks/nets.py")
     given = parser.parse_args()
     failed = []
     for workload in given.models:
