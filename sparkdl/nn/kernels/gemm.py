@@ -17,45 +17,52 @@ import numpy as np
 from sparkdl.errors import ShapeError
 from sparkdl.kernel import njit, num_threads, numba
 from sparkdl.nn.kernels.block import BIAS, STORED, ZERO, block, panel, steps, transpose
+from sparkdl.nn.kernels.memory import copy_bytes
 
 prange = numba().prange
 
-_ROWS = 192  # rows of a that stay in the second-level cache
-_DEPTH = 256  # rows of b at a time: a panel of them stays there too
+_ROWS = 512  # rows of a at a time, at most: with _DEPTH columns of them they stay in the second-level cache
+_DEPTH = 256  # rows of b at a time: a panel of them stays in the nearest caches
+_PACKED = 64  # rows of a from which on it pays to copy a panel of b together
+AS_IS, COPIED, TURNED = range(3)  # how a panel of b gets to the tiles
 
 _steps = lru_cache(maxsize=256)(steps)
 
 
 @njit(parallel=True)
-def _product(c, a, b, bias, has_bias, width, parts, roff, toff, coff):
+def _product(c, a, b, bias, has_bias, width, how, groups, parts, roff, toff, coff):
+    """Items of work are panels of ``width`` columns for each of ``groups`` of rows, panels next to each other."""
     rows, inner = a.shape
     columns = b.shape[1]
     size = a.itemsize
-    down, across = (rows + _ROWS - 1) // _ROWS, (columns + width - 1) // width
+    across = (columns + width - 1) // width
     for part in prange(parts):
-        for i in range(part * down * across // parts, (part + 1) * down * across // parts):
-            r, j = i // across * _ROWS, i % across * width
+        item, stop = part * groups * across // parts, (part + 1) * groups * across // parts
+        packed = np.empty(_DEPTH * width if how != AS_IS else 0, a.dtype)
+        while item < stop:
+            group, first = item // across, item % across
+            last = min(across, first + stop - item)
+            item += last - first
+            r = group * rows // groups
+            high = (group + 1) * rows // groups - r
             for k in range(0, max(inner, 1), _DEPTH):
                 mode = STORED if k else (BIAS if has_bias else ZERO)
-                block(
-                    a, a.ctypes.data + r * a.strides[0] + k * a.strides[1], roff.ctypes.data, a.strides[1] // size,
-                    toff.ctypes.data, 1, min(_DEPTH, inner - k), b.ctypes.data + k * b.strides[0] + j * size,
-                    b.strides[0] // size, 0, c.ctypes.data + r * c.strides[0] + j * size, coff.ctypes.data,
-                    min(_ROWS, rows - r), min(width, columns - j), mode, bias.ctypes.data + j * size,
-                )  # fmt: skip
-
-
-@njit(parallel=True)
-def _transpose(to, x, parts):
-    """``to`` = transposed ``x``, both with rows that lie in one piece."""
-    rows, columns = x.shape
-    size = x.itemsize
-    for part in prange(parts):
-        first, stop = part * columns // parts, (part + 1) * columns // parts
-        transpose(
-            x, to.ctypes.data + first * to.strides[0], to.strides[0] // size, x.ctypes.data + first * size,
-            x.strides[0] // size, rows, stop - first,
-        )  # fmt: skip
+                deep = min(_DEPTH, inner - k)
+                for j in range(first * width, min(columns, last * width), width):
+                    wide = min(width, columns - j)
+                    source, pitch = b.ctypes.data + k * b.strides[0] + j * b.strides[1], b.strides[0] // size
+                    if how == COPIED:
+                        for i in range(deep):
+                            copy_bytes(packed.ctypes.data + i * width * size, source + i * b.strides[0], wide * size)
+                    elif how == TURNED:
+                        transpose(b, packed.ctypes.data, width, source, b.strides[1] // size, wide, deep)
+                    if how != AS_IS:
+                        source, pitch = packed.ctypes.data, width
+                    block(
+                        a, a.ctypes.data + r * a.strides[0] + k * a.strides[1], roff.ctypes.data, a.strides[1] // size,
+                        toff.ctypes.data, 1, deep, source, pitch, 0, c.ctypes.data + r * c.strides[0] + j * size,
+                        coff.ctypes.data, high, wide, mode, bias.ctypes.data + j * size,
+                    )  # fmt: skip
 
 
 def matmul(c: Any, a: Any, b: Any) -> None:
@@ -71,24 +78,22 @@ def affine(c: Any, a: Any, b: Any, bias: Any) -> None:
     if not c.size:
         return
     size, threads = c.itemsize, num_threads()
-    b = _with_rows(b, threads)
-    out = c if c.strides[1] == size or columns == 1 else np.empty(c.shape, c.dtype)
     width = panel(columns, size)
-    items = -(-rows // _ROWS) * -(-columns // width)
+    across = -(-columns // width)
+    how = COPIED if rows >= _PACKED and across > 1 else AS_IS
+    if b.strides[1] != size and columns > 1:
+        how = TURNED
+        if b.strides[0] != size:
+            b, how = np.ascontiguousarray(b), AS_IS
+    out = c if c.strides[1] == size or columns == 1 else np.empty(c.shape, c.dtype)
+    groups = -(-rows // _ROWS)
+    if across % threads and rows >= _PACKED * threads:  # so that all threads get as much
+        groups = -(-groups // threads) * threads
+    high = -(-rows // groups)
     _product(
-        out, a, b, b.reshape(-1)[:0] if bias is None else bias, bias is not None, width, max(1, min(threads, items)),
-        _steps(min(rows, _ROWS), a.strides[0] // size), _steps(1), _steps(min(rows, _ROWS), out.strides[0] // size),
+        out, a, b, np.empty(0, c.dtype) if bias is None else bias, bias is not None, width, how, groups,
+        max(1, min(threads, groups * across)), _steps(high, a.strides[0] // size), _steps(1),
+        _steps(high, out.strides[0] // size),
     )  # fmt: skip
     if out is not c:
         c[...] = out
-
-
-def _with_rows(b: np.ndarray, threads: int) -> np.ndarray:
-    """``b`` with its columns next to each other."""
-    if b.strides[1] == b.itemsize or b.shape[1] == 1 and b.strides[0] == b.itemsize:
-        return b
-    if b.strides[0] != b.itemsize:
-        return np.ascontiguousarray(b)
-    to = np.empty((len(b), b.shape[1] + 16), b.dtype)[:, : b.shape[1]]  # rows apart by no power of two
-    _transpose(to, b.T, max(1, min(threads, b.shape[0] // 64)))
-    return to

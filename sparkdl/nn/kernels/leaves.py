@@ -16,6 +16,7 @@ import numpy as np
 
 from sparkdl.kernel import njit, num_threads, numba
 from sparkdl.nn.kernels.block import ZERO, block, panel, steps
+from sparkdl.nn.kernels.memory import copy_bytes
 
 prange = numba().prange
 _CHUNK = 2048
@@ -42,20 +43,24 @@ def _tree_sum(out, parts):
         out[first:stop] = parts[0, first:stop]
 
 
-@njit
-def _column_sums(out, x, bounds):
-    parts = np.zeros((len(bounds) - 1, x.shape[1]), x.dtype)
-    for leaf in range(len(parts)):
-        total = parts[leaf]
-        for r in range(bounds[leaf], bounds[leaf + 1]):
-            row = x[r]
-            for c in range(total.size):
-                total[c] += row[c]
-    _tree_sum(out, parts)
+@njit(parallel=True)
+def _column_sums(out, x, bounds, chunks):
+    """Some columns per thread, all rows of them."""
+    for chunk in prange(chunks):
+        first, stop = chunk * x.shape[1] // chunks, (chunk + 1) * x.shape[1] // chunks
+        parts = np.zeros((len(bounds) - 1, stop - first), x.dtype)
+        for leaf in range(len(parts)):
+            total = parts[leaf]
+            for r in range(bounds[leaf], bounds[leaf + 1]):
+                row = x[r, first:stop]
+                for c in range(total.size):
+                    total[c] += row[c]
+        _tree_sum(out[first:stop], parts)
 
 
 @njit(parallel=True)
-def _product(out, x, dy, bounds, width, parts, roff, coff, zero):
+def _product(out, x, dy, bounds, copied, width, parts, roff, coff, zero):
+    """Items of work are blocks of ``out``, those below each other in a panel one after the other."""
     size = x.itemsize
     rows, columns = out.shape
     leaves = len(bounds) - 1
@@ -63,17 +68,27 @@ def _product(out, x, dy, bounds, width, parts, roff, coff, zero):
     levels = 2
     while 1 << (levels - 1) < leaves:
         levels += 1
+    start, count = bounds[0], bounds[leaves] - bounds[0]
     for part in prange(parts):
         slots = np.empty((levels, _HEIGHT * width), x.dtype)
+        packed = np.empty(count * width if copied else 0, x.dtype)
+        held = -1
         for i in range(part * down * across // parts, (part + 1) * down * across // parts):
-            r, j = i // across * _HEIGHT, i % across * width
+            r, j = i % down * _HEIGHT, i // down * width
             height, wide = min(_HEIGHT, rows - r), min(width, columns - j)
+            source, pitch = dy.ctypes.data + start * dy.strides[0] + j * size, dy.strides[0] // size
+            if copied:
+                if j != held:
+                    for k in range(count):
+                        copy_bytes(packed.ctypes.data + k * width * size, source + k * dy.strides[0], wide * size)
+                    held = j
+                source, pitch = packed.ctypes.data, width
             top = 0
             for leaf in range(leaves):
                 a, b = bounds[leaf], bounds[leaf + 1]
                 block(
                     x, x.ctypes.data + a * x.strides[0] + r * size, roff.ctypes.data, x.strides[0] // size,
-                    zero.ctypes.data, 1, b - a, dy.ctypes.data + a * dy.strides[0] + j * size, dy.strides[0] // size, 0,
+                    zero.ctypes.data, 1, b - a, source + (a - start) * pitch * size, pitch, 0,
                     slots[top].ctypes.data, coff.ctypes.data, height, wide, ZERO, 0,
                 )  # fmt: skip
                 top += 1
@@ -103,7 +118,7 @@ def tree_sum(out: Any, parts: Any) -> None:
 
 def column_sums(out: Any, x: Any, bounds: Any) -> None:
     """The sum of the rows of each leaf, added up along the tree."""
-    _column_sums(out, x, bounds)
+    _column_sums(out, x, bounds, max(1, min(num_threads(), x.size >> 14, x.shape[1] // 16)))
 
 
 def product(out: Any, x: Any, dy: Any, bounds: Any) -> None:
@@ -111,6 +126,7 @@ def product(out: Any, x: Any, dy: Any, bounds: Any) -> None:
     if not out.size:
         return
     width = panel(out.shape[1], out.itemsize)
-    items = -(-out.shape[0] // _HEIGHT) * -(-out.shape[1] // width)
-    parts = max(1, min(num_threads(), items))
-    _product(out, x, dy, bounds, width, parts, steps(_HEIGHT), steps(_HEIGHT, width), steps(1))
+    down, across = -(-out.shape[0] // _HEIGHT), -(-out.shape[1] // width)
+    copied = across > 1 and down > 1
+    parts = max(1, min(num_threads(), down * across))
+    _product(out, x, dy, bounds, copied, width, parts, steps(_HEIGHT), steps(_HEIGHT, width), steps(1))

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from sparkdl import memory
 from sparkdl.kernel import njit
 from sparkdl.nn.kernels import vmath
-from sparkdl.nn.kernels.block import STORED, block, panel
+from sparkdl.nn.kernels.block import STORED, block, panel, transpose
+from sparkdl.nn.kernels.memory import copy_bytes
 
 # Activations that have their slope as a function of their value. "hard_sigmoid" is that of Keras 1 and 2,
 # clip(0.2 x + 0.5, 0, 1); "hardsigmoid" that of PyTorch and Keras 3, clip(x / 6 + 0.5, 0, 1).
@@ -31,10 +33,28 @@ def pack(w: np.ndarray) -> np.ndarray:
     """``w`` (inner, columns) of any strides as panels ``(panels, inner, width)``, the last one filled up with zeros."""
     inner, columns = w.shape
     width = panel(columns, w.itemsize)
-    packed = np.zeros((-(-columns // width), inner, width), w.dtype)
-    for j, part in enumerate(packed):
-        part[:, : min(width, columns - j * width)] = w[:, j * width : (j + 1) * width]
+    packed = memory.empty((-(-columns // width), inner, width), w.dtype)
+    turned = w.strides[0] == w.itemsize != w.strides[1]
+    if not turned and w.strides[1] != w.itemsize:
+        w = np.ascontiguousarray(w)
+    _pack(packed, w, turned)
     return packed
+
+
+@njit
+def _pack(packed, w, turned):
+    panels, inner, width = packed.shape
+    columns, size = w.shape[1], w.itemsize
+    for p in range(panels):
+        j = p * width
+        wide = min(width, columns - j)
+        to, source = packed[p].ctypes.data, w.ctypes.data + j * w.strides[1]
+        if turned:
+            transpose(w, to, width, source, w.strides[1] // size, wide, inner)
+        else:
+            for k in range(inner):
+                copy_bytes(to + k * width * size, source + k * w.strides[0], wide * size)
+        packed[p, :, wide:] = 0
 
 
 @njit

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from sparkdl import memory
 from sparkdl.kernel import njit, numba
 from sparkdl.nn.kernels.recurrent import activate, add, code_of, offsets, pack, product, slope
 from sparkdl.nn.layers.recurrent import Recurrent, before, hidden_grad, parts_of, step_sums
@@ -45,7 +46,7 @@ class LSTM(Recurrent):
 
     def scan(self, p, gx, start, mask, back):
         (h, c), shape = start, (*gx.shape[:2], self.hidden_size)
-        hs, cs, end_h, end_c = np.empty(shape, gx.dtype), np.empty(shape, gx.dtype), h.copy(), c.copy()
+        hs, cs, end_h, end_c = memory.empty(shape, gx.dtype), memory.empty(shape, gx.dtype), h.copy(), c.copy()
         peep = self._peepholes(p, gx.dtype)
         parts = parts_of(len(gx))
         _forward(hs, cs, gx, end_h, end_c, pack(p.weight_hh.data), peep, mask, *self.codes, back, parts)
@@ -109,15 +110,17 @@ def _forward(hs, cs, gates, h, c, w, peep, mask, inner, outer, back, parts):
 def _forward_rows(hs, cs, gates, h, c, w, peep, mask, inner, outer, back):
     """All steps of some rows; ``gates`` come as the inputs' part and leave as i, f, g, o, ``h`` and ``c`` as ends."""
     rows, steps, n = hs.shape
-    zero, coff, roff = offsets(1, 0), offsets(rows, steps * 4 * n), offsets(rows, n)
+    zero, coff, roff = offsets(1, 0), offsets(rows, 4 * n), offsets(rows, n)
+    near = np.empty((rows, 4 * n), h.dtype)  # the gates of one step, close together for the product
     squashed = np.empty(n, h.dtype)
     for s in range(steps):
         t = steps - 1 - s if back else s
-        product(gates[0, t], coff, h, roff, w, rows, 4 * n, zero)
         for r in range(rows):
-            cell, hidden = c[r], h[r]
+            near[r, :] = gates[r, t]
+        product(near, coff, h, roff, w, rows, 4 * n, zero)
+        for r in range(rows):
+            cell, hidden, g = c[r], h[r], near[r]
             if mask.size == 0 or mask[r, t]:
-                g = gates[r, t]
                 i, f, new, o = g[:n], g[n : 2 * n], g[2 * n : 3 * n], g[3 * n :]
                 if peep.size:
                     for k in range(n):
@@ -137,6 +140,7 @@ def _forward_rows(hs, cs, gates, h, c, w, peep, mask, inner, outer, back):
                 activate(outer, squashed)
                 for k in range(n):
                     hidden[k] = o[k] * squashed[k]
+            gates[r, t, :] = g
             hs[r, t, :] = hidden
             cs[r, t, :] = cell
 

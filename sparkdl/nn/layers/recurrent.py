@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from sparkdl import memory
 from sparkdl.errors import ShapeError
 from sparkdl.kernel import num_threads
 from sparkdl.nn import rng
-from sparkdl.nn.kernels import gemm
+from sparkdl.nn.kernels import gemm, leaves
 from sparkdl.nn.layers.draws import uniform
 from sparkdl.nn.module import Layer
 from sparkdl.nn.parameter import Parameter
@@ -128,7 +129,7 @@ class Recurrent(Layer):
             runs, seen = [], []
             for number, suffix in enumerate(self._suffixes):
                 p = self._weights(layer, suffix)
-                gx = np.empty((*x.shape[:2], self.gates * self.hidden_size), x.dtype)
+                gx = memory.empty((*x.shape[:2], self.gates * self.hidden_size), x.dtype)
                 gemm.affine(_rows(gx), _rows(x), p.weight_ih.data, self.input_bias(p))
                 start = [np.ascontiguousarray(s[:, layer * len(self._suffixes) + number]) for s in states]
                 hs, final, kept = self.scan(p, gx, start, mask, number == 1)
@@ -184,7 +185,7 @@ class Recurrent(Layer):
                     dstates[i][:, place] = each
                 self._input_grads(p, x, dgx, ctx)
                 if layer or ctx.needs[0]:
-                    part = np.empty(x.shape, x.dtype)
+                    part = memory.empty(x.shape, x.dtype)
                     gemm.matmul(_rows(part), _rows(dgx), p.weight_ih.data.T)
                     dx = part if dx is None else dx + part
             if scale is not None:
@@ -197,9 +198,9 @@ class Recurrent(Layer):
         return dx, *(next(states) if rank == 3 else None for rank in given)
 
     def _input_grads(self, p, x, dgx, ctx):
-        ctx.grad(p.weight_ih, lambda out, rows: gemm.matmul(out, _rows(x[rows]).T, _rows(dgx[rows])))
+        hidden_grad(ctx, p.weight_ih, x, dgx)
         if self.bias:
-            ctx.grad(p.bias_ih, lambda out, rows: _rows(dgx[rows]).sum(0, out=out))
+            step_sums(ctx, p.bias_ih, dgx)
 
     # -- inputs and outputs --------------------------------------------------------------------------------------------
     def _sorted(self, x, others):
@@ -251,7 +252,7 @@ def _rows(x):
 
 def before(hs, start, back):
     """The states that each step starts from: ``hs`` moved by one step."""
-    moved = np.empty_like(hs)
+    moved = memory.empty(hs.shape, hs.dtype)
     if back:
         moved[:, :-1], moved[:, -1:] = hs[:, 1:], start[:, None]
     else:
@@ -266,9 +267,11 @@ def parts_of(batch: int) -> int:
 
 def hidden_grad(ctx, parameter, before_, dgates):
     """Adds the gradient of a weight that multiplies the states ``before_`` into gates."""
-    ctx.grad(parameter, lambda out, rows: gemm.matmul(out, _rows(before_[rows]).T, _rows(dgates[rows])))
+    x, dy, steps = _rows(before_), _rows(np.ascontiguousarray(dgates)), before_.shape[1]
+    ctx.grad_tree(parameter, lambda out, bounds: leaves.product(out, x, dy, bounds * steps))
 
 
 def step_sums(ctx, parameter, dgates):
     """Adds the gradient of a bias: sums over rows and steps."""
-    ctx.grad(parameter, lambda out, rows: _rows(dgates[rows]).sum(0, out=out))
+    dy, steps = _rows(np.ascontiguousarray(dgates)), dgates.shape[1]
+    ctx.grad_tree(parameter, lambda out, bounds: leaves.column_sums(out, dy, bounds * steps))
