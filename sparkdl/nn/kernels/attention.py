@@ -16,7 +16,7 @@ import numpy as np
 
 from sparkdl.kernel import njit, numba
 from sparkdl.nn.kernels import vmath
-from sparkdl.nn.kernels.block import ZERO, block
+from sparkdl.nn.kernels.block import ZERO, block, transpose
 from sparkdl.nn.kernels.recurrent import offsets
 
 prange = numba().prange
@@ -33,12 +33,10 @@ def _times(like, c, c_step, a, a_row, a_step, b, b_step, rows, inner, columns):
 
 
 @njit
-def _turned(x):
-    """A contiguous transposed copy."""
-    out = np.empty((x.shape[1], x.shape[0]), x.dtype)
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            out[j, i] = x[i, j]
+def _turned(x, at, step, rows, columns):
+    """The ``rows`` rows at address ``at``, ``step`` elements apart, transposed and close together."""
+    out = np.empty((columns, rows), x.dtype)
+    transpose(x, out.ctypes.data, rows, at, step, rows, columns)
     return out
 
 
@@ -76,7 +74,8 @@ def forward(y, p, q, k, v, keep, drop, heads, scale, causal):
         if queries == 0 or keys == 0:
             y[n] = 0
             continue
-        turned, s = _turned(k[n, :, h * d : (h + 1) * d]), p[n, h]
+        turned = _turned(k, k.ctypes.data + (n * keys * k.shape[2] + h * d) * size, k.shape[2], keys, d)
+        s = p[n, h]
         at_q = q.ctypes.data + (n * queries * q.shape[2] + h * d) * size
         at_v = v.ctypes.data + (n * keys * v.shape[2] + h * e) * size
         at_y = y.ctypes.data + (n * queries * y.shape[2] + h * e) * size
@@ -103,7 +102,8 @@ def backward(dq, dk, dv, dy, dmean, p, q, k, v, drop, heads, scale):
             continue
         from_q, from_k = (n * queries * q.shape[2] + h * d) * size, (n * keys * k.shape[2] + h * d) * size
         from_v, from_y = (n * keys * v.shape[2] + h * e) * size, (n * queries * dy.shape[2] + h * e) * size
-        w, turned, ds = p[n, h], _turned(v[n, :, h * e : (h + 1) * e]), np.empty((queries, keys), q.dtype)
+        turned = _turned(v, v.ctypes.data + from_v, v.shape[2], keys, e)
+        w, ds = p[n, h], np.empty((queries, keys), q.dtype)
         used = w * drop[n, h] if drop.size else w
         at_dy = dy.ctypes.data + from_y
         at_ds = ds.ctypes.data

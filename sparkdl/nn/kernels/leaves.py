@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from sparkdl.kernel import njit, num_threads, numba
-from sparkdl.nn.kernels.block import ZERO, block, panel, steps
+from sparkdl.nn.kernels.block import panel, steps
 from sparkdl.nn.kernels.memory import copy_bytes
+from sparkdl.nn.kernels.tree_tile import stack_size, tree_block
 
 prange = numba().prange
 _CHUNK = 2048
-_HEIGHT = 48  # rows of a partial product: those of all levels of the tree stay in the second-level cache
+_HEIGHT = 48  # rows of a block of a product
 
 
 @njit
@@ -59,49 +60,37 @@ def _column_sums(out, x, bounds, chunks):
 
 
 @njit(parallel=True)
-def _product(out, x, dy, bounds, copied, width, parts, roff, coff, zero):
+def _product(out, x, dy, bounds, copied, width, parts, roff, coff, which, room):
     """Items of work are blocks of ``out``, those below each other in a panel one after the other."""
     size = x.itemsize
     rows, columns = out.shape
     leaves = len(bounds) - 1
     down, across = (rows + _HEIGHT - 1) // _HEIGHT, (columns + width - 1) // width
-    levels = 2
-    while 1 << (levels - 1) < leaves:
-        levels += 1
     start, count = bounds[0], bounds[leaves] - bounds[0]
     for part in prange(parts):
-        slots = np.empty((levels, _HEIGHT * width), x.dtype)
-        packed = np.empty(count * width if copied else 0, x.dtype)
+        stack, packed = np.empty(room, x.dtype), np.empty(count * width if copied else 0, x.dtype)
+        pitch = width if copied else dy.strides[0] // size
+        toff, boff, lens = np.empty(leaves, np.int64), np.empty(leaves, np.int64), np.empty(leaves, np.int64)
+        for leaf in range(leaves):
+            toff[leaf] = bounds[leaf] * (x.strides[0] // size)
+            boff[leaf] = (bounds[leaf] - start) * pitch
+            lens[leaf] = bounds[leaf + 1] - bounds[leaf]
         held = -1
         for i in range(part * down * across // parts, (part + 1) * down * across // parts):
             r, j = i % down * _HEIGHT, i // down * width
             height, wide = min(_HEIGHT, rows - r), min(width, columns - j)
-            source, pitch = dy.ctypes.data + start * dy.strides[0] + j * size, dy.strides[0] // size
+            source = dy.ctypes.data + start * dy.strides[0] + j * size
             if copied:
                 if j != held:
                     for k in range(count):
                         copy_bytes(packed.ctypes.data + k * width * size, source + k * dy.strides[0], wide * size)
                     held = j
-                source, pitch = packed.ctypes.data, width
-            top = 0
-            for leaf in range(leaves):
-                a, b = bounds[leaf], bounds[leaf + 1]
-                block(
-                    x, x.ctypes.data + a * x.strides[0] + r * size, roff.ctypes.data, x.strides[0] // size,
-                    zero.ctypes.data, 1, b - a, source + (a - start) * pitch * size, pitch, 0,
-                    slots[top].ctypes.data, coff.ctypes.data, height, wide, ZERO, 0,
-                )  # fmt: skip
-                top += 1
-                done = leaf + 1
-                while done % 2 == 0:  # two whole subtrees of the same size lie on top
-                    top -= 1
-                    add(slots[top - 1], slots[top])
-                    done //= 2
-            while top > 1:
-                top -= 1
-                add(slots[top - 1], slots[top])
-            for k in range(height):
-                out[r + k, j : j + wide] = slots[0, k * width : k * width + wide]
+                source = packed.ctypes.data
+            tree_block(
+                x, x.ctypes.data + r * size, roff.ctypes.data, x.strides[0] // size, toff.ctypes.data, boff.ctypes.data,
+                lens.ctypes.data, which.ctypes.data, leaves, source, pitch,
+                out.ctypes.data + r * out.strides[0] + j * size, coff.ctypes.data, height, wide, stack.ctypes.data,
+            )  # fmt: skip
 
 
 @njit
@@ -129,4 +118,8 @@ def product(out: Any, x: Any, dy: Any, bounds: Any) -> None:
     down, across = -(-out.shape[0] // _HEIGHT), -(-out.shape[1] // width)
     copied = across > 1 and down > 1
     parts = max(1, min(num_threads(), down * across))
-    _product(out, x, dy, bounds, copied, width, parts, steps(_HEIGHT), steps(_HEIGHT, width), steps(1))
+    leaves = len(bounds) - 1
+    _product(
+        out, x, dy, bounds, copied, width, parts, steps(_HEIGHT), steps(_HEIGHT, out.strides[0] // out.itemsize),
+        steps(leaves + 1), stack_size(leaves, out.itemsize),
+    )  # fmt: skip

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from sparkdl import memory
 from sparkdl.errors import ShapeError
 from sparkdl.nn import rng
-from sparkdl.nn.kernels import attention, gemm
+from sparkdl.nn.kernels import attention, gemm, leaves
 from sparkdl.nn.layers.draws import uniform
 from sparkdl.nn.layers.linear import Linear
 from sparkdl.nn.module import Layer
@@ -30,14 +31,14 @@ class _Attention(Layer):
         if mask is not None:
             keep = np.ascontiguousarray(mask[:, None, None] if mask.ndim == 2 else mask) != 0
             keep = keep.astype(np.uint8)
-        y, p = np.empty((*q.shape[:2], v.shape[2]), q.dtype), np.empty(shape, q.dtype)
+        y, p = memory.empty((*q.shape[:2], v.shape[2]), q.dtype), memory.empty(shape, q.dtype)
         attention.forward(y, p, q, k, v, keep, drop, heads, q.dtype.type(scale), self.causal)
         return y, (p, q, k, v, drop, q.dtype.type(scale))
 
     def _back(self, dy, dmean, kept):
         p, q, k, v, drop, scale = kept
         dmean = np.zeros((0, 0, 0), q.dtype) if dmean is None else np.ascontiguousarray(dmean)
-        dq, dk, dv = np.empty_like(q), np.empty_like(k), np.empty_like(v)
+        dq, dk, dv = (memory.empty(x.shape, x.dtype) for x in (q, k, v))
         attention.backward(dq, dk, dv, np.ascontiguousarray(dy), dmean, p, q, k, v, drop, self.num_heads, scale)
         return dq, dk, dv
 
@@ -172,12 +173,12 @@ class MultiheadAttention(_Attention):
         inputs = [np.ascontiguousarray(x) for x in inputs]
         mapped = []
         for x, (w, b, n) in zip(inputs, self._projections(), strict=True):
-            made = np.empty((*x.shape[:2], n), x.dtype)
+            made = memory.empty((*x.shape[:2], n), x.dtype)
             gemm.affine(_rows(made), _rows(x), w, b)
             mapped.append(made)
         q, k, v = mapped
         middle, kept = self._attend(q, k, v, mask, (self.embed_dim // self.num_heads) ** -0.5, ctx)
-        y = np.empty((*middle.shape[:2], self.embed_dim), middle.dtype)
+        y = memory.empty((*middle.shape[:2], self.embed_dim), middle.dtype)
         out = self.out_proj
         gemm.affine(_rows(y), _rows(middle), out.weight.data, out.bias.data if self.bias else None)
         ctx.save(inputs, middle, kept, given, mask is not None)
@@ -187,13 +188,13 @@ class MultiheadAttention(_Attention):
         inputs, middle, kept, given, masked = ctx.saved
         dy = np.ascontiguousarray(dy)
         _linear_grads(ctx, self.out_proj.weight, self.out_proj.bias, middle, dy)
-        dmiddle = np.empty_like(middle)
+        dmiddle = memory.empty(middle.shape, middle.dtype)
         gemm.matmul(_rows(dmiddle), _rows(dy), self.out_proj.weight.data.T)
         dmapped = self._back(dmiddle, dmean, kept)
         self._projection_grads(ctx, inputs, dmapped)
         dxs = []
         for x, d, (w, _, _) in zip(inputs, dmapped, self._projections(), strict=True):
-            dx = np.empty_like(x)
+            dx = memory.empty(x.shape, x.dtype)
             gemm.matmul(_rows(dx), _rows(d), w.T)
             dxs.append(dx)
         return _folded(tuple(dxs), given) + (None,) * masked
@@ -201,21 +202,22 @@ class MultiheadAttention(_Attention):
     def _projection_grads(self, ctx, inputs, dmapped):
         n = self.embed_dim
 
-        def joint(out, rows):
+        def joint(out, bounds):
             for i, (x, d) in enumerate(zip(inputs, dmapped, strict=True)):
-                gemm.matmul(out[:, i * n : (i + 1) * n], _rows(x[rows]).T, _rows(d[rows]))
+                leaves.product(out[:, i * n : (i + 1) * n], _rows(x), _rows(d), bounds * x.shape[1])
+
+        def sums(out, bounds):
+            for i, d in enumerate(dmapped):
+                leaves.column_sums(out[i * n : (i + 1) * n], _rows(d), bounds * d.shape[1])
 
         if self._joint:
-            ctx.grad(self.in_proj_weight, joint)
+            ctx.grad_tree(self.in_proj_weight, joint)
         else:
             weights = self.q_proj_weight, self.k_proj_weight, self.v_proj_weight
             for weight, x, d in zip(weights, inputs, dmapped, strict=True):
                 _linear_grads(ctx, weight, None, x, d)
         if self.bias:
-            ctx.grad(
-                self.in_proj_bias,
-                lambda out, rows: np.concatenate([_rows(d[rows]).sum(0) for d in dmapped], out=out),
-            )
+            ctx.grad_tree(self.in_proj_bias, sums)
 
 
 def _weight(rows, columns):
@@ -227,9 +229,10 @@ def _rows(x):
 
 
 def _linear_grads(ctx, weight, bias, x, dy):
-    ctx.grad(weight, lambda out, rows: gemm.matmul(out, _rows(x[rows]).T, _rows(dy[rows])))
+    places = x.shape[1]
+    ctx.grad_tree(weight, lambda out, bounds: leaves.product(out, _rows(x), _rows(dy), bounds * places))
     if bias is not None:
-        ctx.grad(bias, lambda out, rows: _rows(dy[rows]).sum(0, out=out))
+        ctx.grad_tree(bias, lambda out, bounds: leaves.column_sums(out, _rows(dy), bounds * places))
 
 
 def _folded(dxs, given):

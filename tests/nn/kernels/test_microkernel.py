@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sparkdl.kernel import _best_isa
-from sparkdl.nn.kernels import microkernel
+from sparkdl.nn.kernels import microkernel, tree_tile
 
 HERE = microkernel.ROWS.keys() if _best_isa() == "avx512" else ["plain", _best_isa()]
 
@@ -20,11 +20,11 @@ def loops(body):
 
 
 @pytest.mark.parametrize("isa", HERE)
-@pytest.mark.parametrize("kind", ["f32", "f64"])
+@pytest.mark.parametrize("kind", ["f32", "f64", "tree"])
 def test_no_tile_spills_vectors_in_its_inner_loop(isa, kind):
-    text = microkernel.assembly(isa, kind)
+    text = tree_tile.assembly(isa) if kind == "tree" else microkernel.assembly(isa, kind)
     found = re.findall(r"^(sparkdl_tile_\w+):(.*?)^\.Lfunc_end", text, re.S | re.M)
-    assert len(found) >= sum(map(len, microkernel.ROWS[isa].values()))
+    assert len(found) >= sum(map(len, microkernel.ROWS[isa].values())) * (2 if kind == "tree" else 1)
     register = {"avx512": "zmm", "avx2": "ymm", "plain": "xmm"}[isa]
     for name, body in found:
         if isa == "plain" and not name.endswith("_full"):

@@ -1,0 +1,168 @@
+"""Register tiles that sum leaf by leaf and then up the tree of ``sparkdl.tree``, without leaving the nearest cache.
+
+    tree_block(like, a, roff, sk, toff, boff, lens, bounds, leaves, b, bs, c, coff, M, N, stack)
+
+For rows p and columns j, ``C[coff[p] + j]`` becomes the sum along the tree over leaves l of
+
+    sum over t in bounds[l] .. bounds[l + 1], k < lens[t] of A[roff[p] + toff[t] + k sk] * B[boff[t] + k bs + j]
+
+each leaf's in the order (t, k), one fused multiply-add after the other. Sums of whole subtrees wait on ``stack`` (room
+for ``stack_size(leaves, itemsize)`` elements) until their sibling is there: stored once, added from memory once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding as llvm
+import llvmlite.ir as ir
+
+from sparkdl.kernel import isa
+from sparkdl.nn.kernels import microkernel
+from sparkdl.nn.kernels.block import LANES, external
+from sparkdl.nn.kernels.microkernel import I64, PTR, VOID, Loop, Width, load_object
+
+TILE_ARGUMENTS = (
+    "a", "roff", "sk", "toff", "boff", "lens", "bounds", "leaves", "b", "bs", "c", "coff", "n", "stack"
+)  # fmt: skip
+_POINTERS = {"a", "roff", "toff", "boff", "lens", "bounds", "b", "c", "coff", "stack"}
+TILE_TYPE = ir.FunctionType(VOID, [PTR if name in _POINTERS else I64 for name in TILE_ARGUMENTS])
+BLOCK_ARGUMENTS = (*TILE_ARGUMENTS[:-2], "M", "N", "stack")
+BLOCK_TYPE = ir.FunctionType(VOID, [PTR if name in _POINTERS else I64 for name in BLOCK_ARGUMENTS])
+_LARGEST = 24  # vectors of a tile
+
+
+def stack_size(leaves: int, itemsize: int) -> int:
+    """Elements of ``stack``: one tile per level of the tree."""
+    return max(1, leaves.bit_length()) * _LARGEST * LANES[itemsize]
+
+
+def _long(b: ir.IRBuilder, base: Any, i: Any) -> Any:
+    return b.load(b.gep(b.bitcast(base, I64.as_pointer()), [i]))
+
+
+def _tile(module: ir.Module, w: Width, rows: int, vectors: int, partial: bool = True) -> ir.Function:
+    """``n`` of the columns are real: more than ``(vectors - 1) lanes``, all unless ``partial``."""
+    name = f"sparkdl_tile_tree_{w.kind}_{rows}x{vectors}{'' if partial else '_full'}"
+    function = ir.Function(module, TILE_TYPE, name)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    arg = dict(zip(TILE_ARGUMENTS, function.args, strict=True))
+    b = ir.IRBuilder(function.append_basic_block("entry"))
+    masks: list[Any] = [None] * vectors
+    if partial:
+        masks[-1] = w.mask(b, b.sub(arg["n"], I64((vectors - 1) * w.lanes)))
+    if partial and w.isa == "plain":  # as in microkernel.tile
+        full, rest = b.append_basic_block("full"), b.append_basic_block("partial")
+        b.cbranch(b.icmp_signed("==", arg["n"], I64(vectors * w.lanes)), full, rest)
+        b.position_at_end(full)
+        b.call(_tile(module, w, rows, vectors, partial=False), function.args)
+        b.ret_void()
+        b.position_at_end(rest)
+    places = [(p, j) for p in range(rows) for j in range(vectors)]
+    roff = [_long(b, arg["roff"], I64(p)) for p in range(rows)]
+    acc = {place: b.alloca(w.vector) for place in places}
+    top, done = b.alloca(I64), b.alloca(I64)
+    b.store(I64(0), top)
+
+    def on_stack(place: tuple[int, int]) -> Any:
+        p, j = place
+        level = b.mul(b.load(top), I64(rows * vectors * w.lanes))
+        return w.pointer(b, arg["stack"], b.add(level, I64((p * vectors + j) * w.lanes)))
+
+    with Loop(b, arg["leaves"]) as leaf:
+        for place in places:
+            b.store(ir.Constant(w.vector, None), acc[place])
+        following = b.add(leaf, I64(1))
+        with Loop(b, _long(b, arg["bounds"], following), start=_long(b, arg["bounds"], leaf)) as t:
+            source = w.pointer(b, arg["a"], _long(b, arg["toff"], t))
+            weights = w.pointer(b, arg["b"], _long(b, arg["boff"], t))
+            with Loop(b, _long(b, arg["lens"], t)) as k:
+                row, at = w.pointer(b, weights, b.mul(k, arg["bs"])), w.pointer(b, source, b.mul(k, arg["sk"]))
+                values = [w.load(b, w.pointer(b, row, I64(j * w.lanes)), masks[j]) for j in range(vectors)]
+                for p in range(rows):
+                    value = b.load(w.pointer(b, at, roff[p]))
+                    value.align = w.size
+                    value = w.splat(b, value)
+                    for j in range(vectors):
+                        b.store(w.fma(b, value, values[j], b.load(acc[p, j])), acc[p, j])
+        last = b.icmp_signed("==", following, arg["leaves"])
+        b.store(following, done)
+        head, body, end = (b.append_basic_block(n) for n in ("climb", "add", "climbed"))
+        b.branch(head)
+        b.position_at_end(head)  # while a whole subtree of the same size, or after the last leaf any, is on the stack
+        even = b.icmp_signed("==", b.and_(b.load(done), I64(1)), I64(0))
+        b.cbranch(b.and_(b.icmp_signed(">", b.load(top), I64(0)), b.or_(even, last)), body, end)
+        b.position_at_end(body)
+        b.store(b.sub(b.load(top), I64(1)), top)
+        for place in places:
+            b.store(b.fadd(w.load(b, on_stack(place)), b.load(acc[place])), acc[place])
+        b.store(b.ashr(b.load(done), I64(1)), done)
+        b.branch(head)
+        b.position_at_end(end)
+        with b.if_else(last) as (final, more):
+            with final:
+                for p, j in places:
+                    at = w.pointer(b, arg["c"], b.add(_long(b, arg["coff"], I64(p)), I64(j * w.lanes)))
+                    w.store(b, b.load(acc[p, j]), at, masks[j])
+            with more:
+                for place in places:
+                    w.store(b, b.load(acc[place]), on_stack(place))
+                b.store(b.add(b.load(top), I64(1)), top)
+    b.ret_void()
+    return function
+
+
+def _block(module: ir.Module, w: Width) -> None:
+    """M rows and N columns, cut as ``microkernel.block`` cuts them."""
+    function = ir.Function(module, BLOCK_TYPE, f"sparkdl_tree_block_{w.kind}")
+    arg = dict(zip(BLOCK_ARGUMENTS, function.args, strict=True))
+    b = ir.IRBuilder(function.append_basic_block("entry"))
+    longs = I64.as_pointer()
+    total = b.sdiv(b.add(arg["N"], I64(w.lanes - 1)), I64(w.lanes))
+    panels = b.sdiv(b.add(total, I64(w.vectors - 1)), I64(w.vectors))
+    with Loop(b, panels) as panel:
+        first = b.sdiv(b.mul(panel, total), panels)
+        stop = b.sdiv(b.mul(b.add(panel, I64(1)), total), panels)
+        column, count = b.mul(first, I64(w.lanes)), b.sub(stop, first)
+        rest, width = b.sub(arg["N"], column), b.mul(count, I64(w.lanes))
+        inside = {
+            **arg, "n": b.select(b.icmp_signed("<", rest, width), rest, width),
+            "b": b.bitcast(w.pointer(b, arg["b"], column), PTR), "c": b.bitcast(w.pointer(b, arg["c"], column), PTR),
+        }  # fmt: skip
+        done = b.append_basic_block("done")
+        switch = b.switch(count, done)
+        for vectors, rows_of in w.rows.items():
+            switch.add_case(I64(vectors), case := b.append_basic_block(f"v{vectors}"))
+            b.position_at_end(case)
+            start: Any = I64(0)
+            for rows in rows_of:
+                end = b.add(start, b.mul(b.sdiv(b.sub(arg["M"], start), I64(rows)), I64(rows)))
+                tile = _tile(module, w, rows, vectors)
+                with Loop(b, end, start=start, step=rows) as p:
+                    for name in ("roff", "coff"):
+                        inside[name] = b.bitcast(b.gep(b.bitcast(arg[name], longs), [p]), PTR)
+                    b.call(tile, [inside[name] for name in TILE_ARGUMENTS])
+                start = end
+            b.branch(done)
+        b.position_at_end(done)
+    b.ret_void()
+
+
+def build(name: str) -> ir.Module:
+    module = ir.Module("sparkdl_tree_tile")
+    module.triple = llvm.get_default_triple()
+    for kind in ("f32", "f64"):
+        _block(module, Width(name, kind))
+    return module
+
+
+def assembly(name: str) -> str:
+    """What the machine runs, for inspection."""
+    return microkernel._target(name).emit_assembly(microkernel.compile_module(name, build(name)))
+
+
+load_object("tree_tile", isa(), lambda: build(isa()), Path(__file__))
+
+tree_block = external("tree_block", BLOCK_TYPE)
