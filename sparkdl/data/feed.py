@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkdl.data.order import SHARDS, Batch, shard_of
+from sparkdl.data.spill import Budget, Spilled
 from sparkdl.data.stores import Store
 from sparkdl.errors import DataError
 
@@ -72,6 +73,8 @@ class Feed:
 
     input_names: tuple[str, ...] = ()
     target_names: tuple[str, ...] = ()
+    budget: Budget | None = None  # of memory for rows, where there is one
+    spilled: int = 0  # bytes of rows that lie in files
 
     def __len__(self) -> int:
         return len(self._order)
@@ -81,6 +84,25 @@ class Feed:
         inputs = self._inputs(batch) if len(batch.local) or self._blank is None else self._blank[: len(self.inputs)]
         weight = None if self.weight is None else self.weight.take(self._order[batch.local])
         return Rows(inputs, self.target(batch.local), weight)
+
+    def held(self, places: NDArray[np.int64]) -> list[tuple[NDArray, ...]]:
+        """The rows at ``places`` as their columns' pieces, to be sent."""
+        return [column.pieces(self._order[places]) for column in self._columns()]
+
+    def deal(self, order: NDArray[np.int64]) -> None:
+        """Put other rows of this feed at its places: at place i the row that was at place ``order[i]``."""
+        self._order = self._order[order]
+
+    def replace(self, columns: Sequence[Sequence[NDArray | Spilled]], order: NDArray[np.int64]) -> None:
+        """Hold other rows: each column's ``pieces``, and which of them stands at each place."""
+        stores = [old.rebuilt(new) for old, new in zip(self._columns(), columns, strict=True)]
+        inputs, targets = len(self.inputs), len(self.targets)
+        self.inputs, self.targets = tuple(stores[:inputs]), tuple(stores[inputs : inputs + targets])
+        self.weight = stores[-1] if self.weight is not None else None
+        self._order = order
+
+    def _columns(self) -> tuple[Store, ...]:
+        return (*self.inputs, *self.targets, *(() if self.weight is None else (self.weight,)))
 
     def target(self, places: NDArray[np.int64]) -> Any:
         """The targets of the rows at ``places`` (this task's rows in order), without their inputs."""
@@ -144,6 +166,6 @@ class Feed:
 
     def _digest(self, row: int) -> bytes:
         digest = hashlib.blake2b(digest_size=16)
-        for column in (*self.inputs, *self.targets, *(() if self.weight is None else (self.weight,))):
+        for column in self._columns():
             digest.update(column.content(row))
         return digest.digest()

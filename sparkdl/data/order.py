@@ -10,6 +10,10 @@ time, ties in order of shard. (This is Webster's method of apportionment, known 
 are a prefix of the first m + 1.) So every batch but the epoch's last has exactly ``batch_size`` rows, and how many of
 them each shard gives follows from the counts.
 
+``reshuffle=True`` deals all rows anew in every epoch but the first: place ``offset + index`` is then that of row
+``Positions.rows(place)``, and any rows may meet in a batch. Shards keep their sizes, so the cuts stay as they are. That
+the rows are where the plan takes them from is ``reshuffle.Reshuffle``'s work.
+
 A consequence that ``shuffle=False`` rests on: rows dealt round robin (row i into shard ``i mod V``) and not permuted
 are visited exactly in order 0, 1, 2, ...
 
@@ -20,7 +24,7 @@ are visited exactly in order 0, 1, 2, ...
         batch.bounds        (leaves + 1,) int64: leaf i is rows bounds[i]:bounds[i+1] of this task's share
         batch.index         (n,) int64: each row's index in its shard
         batch.local         (n,) int64: each row's place among this task's rows (its shards one after another)
-        batch.rows          (n,) int64: each row's global position (ctx.rows)
+        batch.rows          (n,) int64: each row's number (ctx.rows): its global position, in epoch 0's order
         batch.training      True for an epoch's batches, False (the default) for evaluation: nothing is random there
 """
 
@@ -32,6 +36,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sparkdl.data.positions import Positions
 from sparkdl.errors import DataError
 
 SHARDS = 8
@@ -119,11 +124,17 @@ class EpochPlan:
     """The batches of one epoch.
 
     ``counts`` are the rows of all V shards; ``batch_size`` is global. With ``shuffle=False`` shards are visited in
-    their own order. Memory: 8 bytes per row of the shards that are asked for.
+    their own order. Memory: 8 bytes per row of the shards that are asked for, 16 with ``reshuffle``.
     """
 
     def __init__(
-        self, counts: ArrayLike, batch_size: int, seed: int = 0, epoch: int = 0, shuffle: bool = True
+        self,
+        counts: ArrayLike,
+        batch_size: int,
+        seed: int = 0,
+        epoch: int = 0,
+        shuffle: bool = True,
+        reshuffle: bool = False,
     ) -> None:
         self.counts = np.asarray(counts, np.int64)
         if self.counts.ndim != 1 or not len(self.counts) or (self.counts < 0).any():
@@ -139,6 +150,8 @@ class EpochPlan:
         self._first_step = -_BLOCK
         self._cuts = np.empty((0, len(self.counts)), np.int64)
         self._orders: dict[int, NDArray[np.int64]] = {}
+        self._positions = Positions(self.total, seed, epoch if reshuffle else 0)
+        self._numbers: dict[int, NDArray[np.int64]] = {}
 
     def batch(self, step: int, first: int = 0, last: int | None = None) -> Batch:
         """Share of shards ``first`` up to ``last`` (default: all) in the batch of ``step``, 0-based."""
@@ -149,9 +162,13 @@ class EpochPlan:
         chosen = [self._order(v)[start[v] : stop[v]] for v in range(first, last)]
         bounds = np.concatenate([[0], np.cumsum((stop - start)[first:last])])
         index = np.concatenate(chosen) if chosen else np.empty(0, np.int64)
-        rows = index + np.repeat(self.offsets[first:last], np.diff(bounds))
+        places = index + np.repeat(self.offsets[first:last], np.diff(bounds))
+        rows = places
+        if self._positions.moved:
+            edges = zip(range(first, last), bounds, bounds[1:], strict=False)
+            rows = np.concatenate([self._rows(v)[index[a:b]] for v, a, b in edges] or [places])
         size = min(self.batch_size, self.total - step * self.batch_size)
-        return Batch(step, size, bounds, index, rows - self.offsets[first], rows, self.seed, self.epoch, True)
+        return Batch(step, size, bounds, index, places - self.offsets[first], rows, self.seed, self.epoch, True)
 
     def _cut(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         if not 0 <= step - self._first_step < _BLOCK:
@@ -160,6 +177,14 @@ class EpochPlan:
             self._cuts = cuts(self.counts, np.minimum(steps * self.batch_size, self.total))
         at = step - self._first_step
         return self._cuts[at], self._cuts[at + 1]
+
+    def _rows(self, shard: int) -> NDArray[np.int64]:
+        """Numbers of the rows at a shard's places, in a reshuffled epoch."""
+        rows = self._numbers.get(shard)
+        if rows is None:
+            rows = self._positions.rows(np.arange(self.offsets[shard], self.offsets[shard + 1]))
+            self._numbers[shard] = rows
+        return rows
 
     def _order(self, shard: int) -> NDArray[np.int64]:
         order = self._orders.get(shard)
@@ -182,7 +207,7 @@ class Visits:
 
     def add(self, batch: Batch) -> None:
         """Count the rows of a batch that was used."""
-        self.counts[batch.local] += 1  # a batch holds a row once
+        np.add.at(self.counts, batch.local, 1)
 
     def reset(self) -> None:
         """Start the next epoch."""

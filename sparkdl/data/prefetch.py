@@ -31,7 +31,7 @@ class Prefetch:
 
     def __init__(self, feed: Feed, batches: Iterable[Batch], depth: int | None = None) -> None:
         self.feed, self.batches = feed, iter(batches)
-        slow = feed.transform is not None or getattr(feed, "spilled", 0) > 0
+        slow = feed.transform is not None or feed.spilled > 0
         self.depth = (2 if slow else 0) if depth is None else depth
         self.waited = 0.0
         self._began = time.perf_counter()

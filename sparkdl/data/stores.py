@@ -5,10 +5,14 @@
     store.take(index)           the rows of ``index`` as a fresh array (k, ...), C order
     store.fold(hashes)          fold every row's canonical content into ``hashes`` (see ``rowhash``)
     store.content(i) -> bytes   content of one row, to order different rows of equal hash
+    store.pieces(index)         the rows of ``index`` to be sent: an array with one entry per row and, where rows differ
+                                in length, a second one with what they hold, one after another
+    store.rebuilt(pieces)       another store of the kind, of rows that came in pieces
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,6 +30,8 @@ class Store(Protocol):
     def take(self, index: NDArray[np.int64]) -> NDArray: ...
     def fold(self, hashes: NDArray[np.int64]) -> None: ...
     def content(self, row: int) -> bytes: ...
+    def pieces(self, index: NDArray[np.int64]) -> tuple[NDArray, ...]: ...
+    def rebuilt(self, pieces: Sequence[NDArray | Spilled]) -> Store: ...
 
 
 class Dense:
@@ -55,6 +61,12 @@ class Dense:
 
     def content(self, row: int) -> bytes:
         return self.values[row : row + 1].tobytes()
+
+    def pieces(self, index: NDArray[np.int64]) -> tuple[NDArray, ...]:
+        return (self.take(index),)
+
+    def rebuilt(self, pieces: Sequence[NDArray | Spilled]) -> Dense:
+        return Dense(*pieces)
 
 
 class Sparse:
@@ -90,12 +102,19 @@ class Sparse:
         return (self.width,)
 
     def take(self, index: NDArray[np.int64]) -> NDArray:
-        starts, ends = self.offsets[index], self.offsets[index + 1]
-        parts = [self.entries[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
-        entries = np.concatenate(parts) if parts else np.empty(0, self.entries.dtype)
+        sizes, entries = self.pieces(index)
         dense = np.zeros((len(index), self.width), self.entries.dtype["value"])
-        dense[np.repeat(np.arange(len(index)), ends - starts), entries["index"]] = entries["value"]
+        dense[np.repeat(np.arange(len(index)), sizes[:, 0]), entries["index"]] = entries["value"]
         return dense
+
+    def pieces(self, index: NDArray[np.int64]) -> tuple[NDArray, ...]:
+        lengths = self.offsets[index + 1] - self.offsets[index]
+        return np.stack([lengths, np.full_like(lengths, self.width)], axis=1), _runs(self.entries, self.offsets, index)
+
+    def rebuilt(self, pieces: Sequence[NDArray | Spilled]) -> Sparse:
+        sizes, entries = pieces
+        width = int(sizes[:1][0, 1]) if len(sizes) else self.width
+        return Sparse(_offsets(sizes[:][:, 0]), entries, width)
 
     def fold(self, hashes: NDArray[np.int64]) -> None:
         from sparkdl.data import rowhash
@@ -143,12 +162,19 @@ class Strings:
     def content(self, row: int) -> bytes:
         return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes()
 
+    def pieces(self, index: NDArray[np.int64]) -> tuple[NDArray, ...]:
+        return self.offsets[index + 1] - self.offsets[index], _runs(self.data, self.offsets, index)
+
+    def rebuilt(self, pieces: Sequence[NDArray | Spilled]) -> Strings:
+        lengths, data = pieces
+        return Strings(data, _offsets(lengths[:]))
+
 
 class Pictures(Strings):
     """Pictures of any size, as bytes (height, width, channels): taken out as an object array of uint8 arrays."""
 
     def __init__(self, data: NDArray[np.uint8] | Spilled, sizes: NDArray[np.int64]) -> None:
-        super().__init__(data, np.concatenate([[0], np.cumsum(sizes.prod(axis=1))]).astype(np.int64))
+        super().__init__(data, _offsets(sizes.prod(axis=1)))
         self.sizes = sizes
 
     def take(self, index: NDArray[np.int64]) -> NDArray:
@@ -156,3 +182,20 @@ class Pictures(Strings):
         for k, i in enumerate(index):
             items[k] = self.data[self.offsets[i] : self.offsets[i + 1]].reshape(self.sizes[i])
         return items
+
+    def pieces(self, index: NDArray[np.int64]) -> tuple[NDArray, ...]:
+        return self.sizes[index], _runs(self.data, self.offsets, index)
+
+    def rebuilt(self, pieces: Sequence[NDArray | Spilled]) -> Pictures:
+        sizes, data = pieces
+        return Pictures(data, sizes[:])
+
+
+def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def _runs(values: NDArray | Spilled, offsets: NDArray[np.int64], index: NDArray[np.int64]) -> NDArray:
+    """What the rows of ``index`` hold, one after another."""
+    runs = [values[a:b] for a, b in zip(offsets[index].tolist(), offsets[index + 1].tolist(), strict=True)]
+    return np.concatenate(runs) if runs else np.empty((0, *values.shape[1:]), values.dtype)

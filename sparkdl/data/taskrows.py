@@ -1,11 +1,14 @@
 """Rows of one task of a Spark job: Arrow batches decoded into a feed.
 
-    feed, validation = plan.decode(batches, task=t, tasks=K, budget=None, folder=None, transform=None)
+    feed, validation = plan.decode(batches, task=t, tasks=K, budget=None, folder=None, transform=None,
+                                    moving=False)
 
 ``plan`` comes from ``frame.prepare``. ``feed`` is a ``TaskRows``, a ``Feed`` (``counts``, ``rows(batch)``, ...) with
 ``input_names`` and ``target_names``; ``validation`` is another one, or None where there is no validation data.
 ``budget``: bytes of rows kept in memory (default: ``spill.default_budget()``); what exceeds it lies in mapped files in
-``folder`` (default: Spark's local dir) and goes when the feed does. ``feed.spilled`` says how many bytes do.
+``folder`` (default: Spark's local dir) and goes when the feed does. ``feed.spilled`` says how many bytes do. With
+``moving`` rows are held to half of the budget (a third, where there are validation rows too): while they move between
+tasks (``reshuffle``), those that come have as much.
 
 A task without rows cannot know their shape: exchange ``feed.shapes`` along with the counts, and let
 ``feed.agree(all_tasks_shapes)`` fill it in, or raise the error for tasks that differ.
@@ -61,9 +64,11 @@ class FramePlan:
         budget: int | None = None,
         folder: str | None = None,
         transform: Transform | None = None,
+        moving: bool = False,
     ) -> tuple[TaskRows, TaskRows | None]:
         """This task's rows; see the module's docstring."""
-        limit = Budget(default_budget() if budget is None else budget, folder)
+        whole, parted = default_budget() if budget is None else budget, 2 + self.validated if moving else 1
+        limit = Budget(whole // parted, folder)
         parts = [_Part(self, limit) for _ in range(1 + self.validated)]
         for batch in batches:
             if batch.nbytes > limit.limit:
@@ -80,10 +85,6 @@ class FramePlan:
 
 class TaskRows(Feed):
     """A task's rows of a DataFrame; see the module's docstring."""
-
-    input_names: tuple[str, ...] = ()
-    target_names: tuple[str, ...] = ()
-    spilled: int = 0
 
 
 class _Part:
@@ -122,7 +123,7 @@ class _Part:
             shards=plan.shards, first=first, last=last, dtype=plan.dtype, transform=transform,
         )  # fmt: skip
         feed.input_names, feed.target_names = tuple(names["feature"]), tuple(names["label"])
-        feed.spilled = self.budget.spilled
+        feed.spilled, feed.budget = self.budget.spilled, self.budget
         return feed
 
     def _hashes(self, first: int, last: int) -> NDArray[np.int64]:

@@ -14,10 +14,12 @@ class History(Sequence[Mapping[str, Any]]):
     """A list of dicts, one per epoch: ``epoch, iteration, loss, samples, seconds, lr`` (of the epoch's last
     step) and the validation figures.
 
-    ``history["loss"]`` is the column of that name. ``costs`` says where time went, per worker; ``visits`` how often
-    the rows of the last epoch were used. ``restarts`` has a dict for every time that training lost a task and went on:
-    from which ``step``, on how many ``tasks``, the seconds ``lost`` from the loss being noticed to the next step, when
-    that was done (``at``, seconds since 1970), and the ``error``.
+    ``history["loss"]`` is the column of that name. ``rows_once``, ``rows_never`` and ``rows_more`` count the rows that
+    the epoch used once, not at all and more often; ``exactly_once`` says that there were only the first.
+    ``costs`` says where time went, per worker; ``visits`` how often the rows of the last epoch were used. ``restarts``
+    has a dict for every time that training lost a task and went on: from which ``step``, on how many ``tasks``, the
+    seconds ``lost`` from the loss being noticed to the next step, when that was done (``at``, seconds since 1970), and
+    the ``error``.
     """
 
     def __init__(
@@ -40,6 +42,13 @@ class History(Sequence[Mapping[str, Any]]):
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         return iter(self.epochs)
+
+    @property
+    def exactly_once(self) -> bool:
+        """Whether every epoch that was gone through to its end used each row once; False if there was none."""
+        before = [0, *(line["epoch"] for line in self.epochs)]
+        whole = [line for line, epoch in zip(self.epochs, before, strict=False) if line["epoch"] > epoch]
+        return bool(whole) and all(line.get("rows_never") == line.get("rows_more") == 0 for line in whole)
 
     @property
     def names(self) -> list[str]:

@@ -20,7 +20,8 @@ class Job:
     ``checkpoint`` says when to write one, ``snapshot`` when to keep one in the block managers: every so many seconds,
     or a trigger; ``transform(inputs, batch)`` changes the inputs of every batch; ``timeout`` is how many seconds a task
     waits for another one, ``threads`` how many its kernels use on Spark (None: ``spark.task.cpus``);
-    ``micro_batches`` is in how many parts a task works through its share of a batch.
+    ``reshuffle`` whether all rows are dealt anew in every epoch; ``micro_batches`` is in how many parts a task works
+    through its share of a batch.
     """
 
     model: Module
@@ -33,6 +34,7 @@ class Job:
     seed: int = 0
     shards: int = 8
     shuffle: bool = True
+    reshuffle: bool = False
     clip: Any = None
     codec: str = "none"
     report_every: float = 0.2

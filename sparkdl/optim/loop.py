@@ -20,6 +20,7 @@ from sparkdl.blockmanager.store import BlockStore
 from sparkdl.data.feed import Feed, Rows
 from sparkdl.data.order import Batch, EpochPlan, Visits
 from sparkdl.data.prefetch import Prefetch
+from sparkdl.data.reshuffle import Reshuffle
 from sparkdl.errors import DataError
 from sparkdl.nn.context import Context, Run
 from sparkdl.nn.flat import Flat
@@ -36,6 +37,7 @@ from sparkdl.optim.microbatches import MicroBatches
 from sparkdl.optim.progress import Progress
 from sparkdl.tree import fold
 
+VISITED = "rows_once", "rows_never", "rows_more"
 Report = Callable[[Progress, dict[str, Any]], None]
 
 
@@ -75,6 +77,11 @@ class Loop:
         self.flat.move(exchange.weights, exchange.grads)
         self.micro = MicroBatches(self.flat, job.micro_batches)
         self._agree()
+        self.reshuffle: Reshuffle | None = None
+        if job.reshuffle:
+            self.reshuffle = Reshuffle(
+                feed, self.counts, job.seed, member.rank, member.size, store, exchange.gather
+            )
         self.run_facts = self._run_facts()
         if resume is not None:
             self._resume(resume)
@@ -105,6 +112,7 @@ class Loop:
             "seed": job.seed,
             "shards": job.shards,
             "shuffle": job.shuffle,
+            "reshuffle": job.reshuffle,
             "rule": type(job.rule).__name__,
         }
 
@@ -137,8 +145,9 @@ class Loop:
             self._snapshot(last)
         history = self.progress.history
         if self.epoch.step:  # stopped in the middle of an epoch: a line for what there was of it
-            history = (*history, self._line())
-            self.report(self.progress, self._line())
+            line = {**self._line(), **self._visited()}
+            history = (*history, line)
+            self.report(self.progress, line)
         self.exchange.finish()
         self.best.restore(self.model)
         return replace(self.progress, history=history)
@@ -146,7 +155,9 @@ class Loop:
     def _go_through_epoch(self) -> bool:
         """Steps until the epoch's end (True) or the job's (False)."""
         job = self.job
-        plan = EpochPlan(self.counts, job.batch_size, job.seed, self.progress.epoch, job.shuffle)
+        plan = EpochPlan(self.counts, job.batch_size, job.seed, self.progress.epoch, job.shuffle, job.reshuffle)
+        if self.reshuffle is not None:
+            self.reshuffle.to(self.progress.epoch)
         if not self.epoch.step:
             self.visits.reset()
         before, began, seconds = self.progress.seconds, time.perf_counter(), self.epoch.seconds
@@ -195,7 +206,7 @@ class Loop:
 
     def _close_epoch(self) -> None:
         history = self.progress.history
-        line = self._line()
+        line = {**self._line(), **self._visited()}
         self.progress = replace(self.progress, history=(*history, line))  # a validation trigger may look at the loss
         if self.validation is not None and self.job.validate(self.progress):
             line = {**line, **self._validate()}
@@ -215,6 +226,13 @@ class Loop:
             "lr": self.job.rule.options(self.before)["lr"],
             **e.figures,
         }
+
+    def _visited(self) -> dict[str, int]:
+        """How many rows, over all tasks, this epoch used once, never and more than once: the proof of exactly once."""
+        mine = self.visits.report()
+        sums = np.zeros((len(self.member.subtrees), 3))
+        sums[0] = mine["once"], mine["never"], mine["more"]
+        return dict(zip(VISITED, self.exchange.merge(sums).astype(int).tolist(), strict=True))
 
     def _step(self, batch: Batch, rows: Rows, began: float) -> tuple[float, float, float]:
         """One update; the summed loss and weight of the global batch, and rank 0's seconds since ``began``."""

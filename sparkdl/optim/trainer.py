@@ -33,6 +33,10 @@ class Trainer:
     shards       virtual shards V; the result depends on it, and at most V tasks can work
     shuffle      False keeps the rows in the order in which they come; a DataFrame then gives the same result only
                  if its partitions do not change
+    reshuffle    whether all rows are dealt anew in every epoch. Else a row stays in the virtual shard of its hash, of
+                 which every batch has a proportional share, and only its turn there changes. Rows then move between
+                 tasks at the start of an epoch, once the size of the data, and a task keeps half of its memory budget
+                 for those that come
     clip         a clipping of gradients, as optim.ClipNorm(5.0)
     codec        how gradients travel between executors: "none", "fp16", "bf16" (sums are always float32, and weights
                  travel exactly)
@@ -83,6 +87,7 @@ class Trainer:
         timeout: float = 120.0,
         threads: int | None = None,
         micro_batches: int = 1,
+        reshuffle: bool = False,
     ) -> None:
         from sparkdl.optim import triggers
 
@@ -114,6 +119,8 @@ class Trainer:
             raise ValueError(f"Trainer: {tasks} tasks need at least as many virtual shards; give shards={tasks}.")
         if micro_batches > shards:
             raise ValueError(f"Trainer: micro_batches={micro_batches} needs as many virtual shards, got {shards}.")
+        if reshuffle and not shuffle:
+            raise ValueError("Trainer: reshuffle=True deals rows anew, and shuffle=False keeps them where they are.")
         if not timeout > 0:
             raise ValueError(f"Trainer: timeout must be > 0 seconds, got {timeout!r}.")
         if not (snapshot_every is None or callable(snapshot_every) or snapshot_every > 0):
@@ -130,7 +137,7 @@ class Trainer:
         self.checkpoint, self.checkpoint_every = checkpoint, checkpoint_every or triggers.every_epoch()
         self.keep, self.monitor, self.monitor_mode = keep, monitor, monitor_mode
         self.snapshot_every, self.restarts, self.timeout, self.threads = snapshot_every, restarts, timeout, threads
-        self.micro_batches = micro_batches
+        self.micro_batches, self.reshuffle = micro_batches, bool(reshuffle)
         self.history = History([])
         self._columns: dict[str, Any] = {}
         self._transform: Callable[..., Any] | None = None
@@ -245,6 +252,7 @@ class Trainer:
             seed=int(self.seed),
             shards=int(self.shards),
             shuffle=self.shuffle,
+            reshuffle=self.reshuffle,
             clip=self.clip,
             codec=self.codec,
             transform=self._transform,

@@ -99,7 +99,9 @@ class TrainTask(Task):
 
     def train(self, batches: Iterable[Any], rank: int, store: SparkStore) -> list[tuple[str, str, bytes]]:
         """As a member that has met the others."""
-        feed, validation = self.plan.decode(batches, task=rank, tasks=self.tasks, transform=self.job.transform)
+        feed, validation = self.plan.decode(
+            batches, task=rank, tasks=self.tasks, transform=self.job.transform, moving=self.job.reshuffle
+        )
         check_feed(self.job.model, self.job.loss, feed)
         if validation is not None:
             check_feed(self.job.model, self.job.loss, validation, "validation ")

@@ -1,0 +1,131 @@
+"""Every row once per epoch, whatever the sizes of partitions and batches; and the same weights on any number of tasks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparkdl import nn, optim
+
+from . import exactly_once
+
+sizes = st.lists(st.one_of(st.integers(0, 3), st.integers(0, 60)), min_size=1, max_size=8).filter(any)
+
+
+def without_seconds(history):
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in history]
+
+
+@given(sizes, st.integers(1, 90), st.integers(2, 4), st.booleans(), st.booleans())
+@settings(deadline=None, max_examples=15)
+def test_any_partitions_batches_and_tasks(counts, batch_size, tasks, shuffle, reshuffle):
+    options = {"batch_size": batch_size, "shuffle": shuffle, "reshuffle": shuffle and reshuffle, "max_epochs": 3}
+    ((alone, expected, _),) = exactly_once.train(counts, 1, **options)
+    assert [line["rows_once"] for line in alone] == [sum(counts)] * 3
+    assert [line["samples"] for line in alone] == [sum(counts)] * 3
+    assert alone.exactly_once
+    for history, weights, _ in exactly_once.train(counts, min(tasks, len(counts)), **options):
+        assert without_seconds(history) == without_seconds(alone)
+        for name, w in expected.items():
+            np.testing.assert_array_equal(weights[name], w)
+
+
+def test_a_row_used_twice_or_never_is_seen(monkeypatch):
+    """The report counts what was used, not what was planned."""
+    from sparkdl.optim.loop import Loop
+
+    step = Loop._step
+
+    def twice(self, batch, rows, began):
+        if batch.step == 0:
+            batch.local[0] = batch.local[1]
+        return step(self, batch, rows, began)
+
+    monkeypatch.setattr(Loop, "_step", twice)
+    x, y = np.zeros((10, 3), np.float32), np.zeros((10, 1), np.float32)
+    trainer = optim.Trainer(exactly_once.net(), nn.MSELoss(), optim.SGD(lr=0.1), batch_size=4, progress=False)
+    history = trainer.fit((x, y))
+    assert not history.exactly_once
+    assert [history[0][name] for name in ("rows_once", "rows_never", "rows_more")] == [8, 1, 1]
+
+
+def test_an_epoch_that_training_ends_in_is_no_breach_and_no_proof():
+    x, y = np.zeros((10, 3), np.float32), np.zeros((10, 1), np.float32)
+
+    def fit(steps):
+        trainer = optim.Trainer(
+            exactly_once.net(), nn.MSELoss(), optim.SGD(lr=0.1), batch_size=4, end=optim.max_iteration(steps), progress=False
+        )
+        return trainer.fit((x, y))
+
+    assert (fit(2).exactly_once, fit(3).exactly_once, fit(4).exactly_once) == (False, True, True)
+    assert fit(4)[-1]["rows_never"] == 6
+
+
+def test_a_reshuffled_run_that_is_resumed_equals_one_that_was_not(tmp_path):
+    rng = np.random.default_rng(2)
+    x, y = rng.standard_normal((50, 3)).astype(np.float32), rng.standard_normal((50, 1)).astype(np.float32)
+
+    def fit(steps, **options):
+        model = exactly_once.net()
+        trainer = optim.Trainer(
+            model, nn.MSELoss(), optim.SGD(lr=0.05, momentum=0.9), batch_size=8, end=optim.max_iteration(steps), seed=4,
+            reshuffle=True, progress=False, **options,
+        )  # fmt: skip
+        return trainer.fit((x, y), resume=options.get("checkpoint")), model.state_dict()
+
+    whole, expected = fit(24)
+    fit(17, checkpoint=tmp_path)
+    resumed, weights = fit(24, checkpoint=tmp_path)
+    assert without_seconds(resumed) == without_seconds(whole) and whole.exactly_once
+    for name, w in expected.items():
+        np.testing.assert_array_equal(weights[name], w)
+
+
+@pytest.fixture(scope="module")
+def frame(local):
+    """2,020 rows with weights in two partitions of 2,000 and 20."""
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2_020, 3)).astype(np.float32), rng.standard_normal(2_020).astype(np.float32)
+    rows = pd.DataFrame({"x": list(x.tolist()), "y": y, "w": rng.integers(0, 3, 2_020), "p": np.arange(2_020) >= 2_000})
+    split = local.createDataFrame(rows).repartitionByRange(2, "p").cache()
+    assert sorted(split.rdd.glom().map(len).collect()) == [20, 2_000]
+    return split, (x, y[:, None], rows["w"].to_numpy())
+
+
+def fit_frame(frame, **options):
+    trainer = optim.Trainer(
+        exactly_once.net(), nn.MSELoss(), optim.SGD(lr=0.01), batch_size=64, max_epochs=3, seed=4, progress=False, **options
+    )
+    if isinstance(frame, tuple):
+        return trainer.fit(frame), trainer.model.state_dict()
+    from sparkdl.data import Column
+
+    history = trainer.fit(frame, features="x", label=Column(("y",), shape=(1,)), weight="w")
+    return history, trainer.model.state_dict()
+
+
+def test_rows_that_stay_where_they_are_at_a_hundred_to_one(frame):
+    history, _ = fit_frame(frame[0], shuffle=False)
+    assert [line["rows_once"] for line in history] == [line["samples"] for line in history] == [2_020] * 3
+    assert history.exactly_once
+    assert [report["visits"]["rows"] for report in history.costs] in ([2_000, 20], [20, 2_000])
+
+
+def test_rows_that_move_between_tasks_give_the_weights_of_arrays(frame):
+    history, weights = fit_frame(frame[0], reshuffle=True)
+    expected, same = fit_frame(frame[1], reshuffle=True)
+    _, other = fit_frame(frame[1])
+    assert history.exactly_once and without_seconds(history) == without_seconds(expected)
+    for name, w in weights.items():
+        np.testing.assert_array_equal(w, same[name])
+    assert any((w != other[name]).any() for name, w in weights.items())
+
+
+def test_reshuffling_without_shuffling_is_refused():
+    with pytest.raises(ValueError, match="reshuffle=True deals rows anew, and shuffle=False"):
+        optim.Trainer(exactly_once.net(), nn.MSELoss(), optim.SGD(lr=0.1), shuffle=False, reshuffle=True)
