@@ -118,6 +118,10 @@ class MemoryStore(BlockStore):
                     seen = newest.get((source, kind), "none")
                     raise late(f"step {step} of blocks {kind!r}", f"task {source}", timeout, seen)
 
+    def came(self, kind: str, step: int, source: int, timeout: float) -> bool:
+        with self.hub.changed:
+            return self.hub.newest.get((source, kind), 0) >= step
+
     def drop(self) -> None:
         team = self.teams[self._team]
         with self.hub.changed:

@@ -155,10 +155,16 @@ class SparkStore(BlockStore):
         return bytes(self._call(Verb.EXCHANGE, b"".join(head), (), timeout)[1])
 
     def wait(self, kind: str, step: int, sources: Sequence[int], timeout: float = TIMEOUT) -> None:
-        head = [_limits(timeout), _INT.pack(0), _INT.pack(0), _INT.pack(len(sources))]
-        for source in sources:
-            head += [*_waits(source, [(kind, step)]), _INT.pack(0)]
-        self._call(Verb.EXCHANGE, b"".join([*head, _INT.pack(0)]), (), timeout)
+        self._call(Verb.EXCHANGE, _waiting(kind, step, sources, timeout), (), timeout)
+
+    def came(self, kind: str, step: int, source: int, timeout: float) -> bool:
+        try:
+            self._door.call(Verb.EXCHANGE, _waiting(kind, step, [source], timeout))
+        except Refusal as refusal:
+            if refusal.status != Refusal.LATE:
+                raise self._error(refusal, timeout) from None
+            return False
+        return True
 
     def note(self, message: str) -> None:
         """Text for the driver (at most 16 KiB), which reads the newest one with `bridge.read_notes`."""
@@ -246,6 +252,14 @@ def _kind(kind: str) -> int:
 def _limits(timeout: float, lend: bool = False) -> bytes:
     """How an exchange opens."""
     return struct.pack("<qB", int(timeout * 1e9), lend)
+
+
+def _waiting(kind: str, step: int, sources: Sequence[int], timeout: float) -> bytes:
+    """An exchange that does nothing but wait."""
+    head = [_limits(timeout), _INT.pack(0), _INT.pack(0), _INT.pack(len(sources))]
+    for source in sources:
+        head += [*_waits(source, [(kind, step)]), _INT.pack(0)]
+    return b"".join([*head, _INT.pack(0)])
 
 
 def _waits(source: int, steps: Iterable[tuple[str, int]]) -> list[bytes]:

@@ -103,6 +103,10 @@ class BlockStore(abc.ABC):
         """Until every source has put ``kind`` up to ``step``."""
 
     @abc.abstractmethod
+    def came(self, kind: str, step: int, source: int, timeout: float) -> bool:
+        """Whether the source has put ``kind`` up to ``step``, as far as that can be seen within ``timeout`` seconds."""
+
+    @abc.abstractmethod
     def drop(self) -> None:
         """Removes every block of the run that this member's executor holds."""
 

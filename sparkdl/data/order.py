@@ -25,6 +25,7 @@ are visited exactly in order 0, 1, 2, ...
         batch.index         (n,) int64: each row's index in its shard
         batch.local         (n,) int64: each row's place among this task's rows (its shards one after another)
         batch.rows          (n,) int64: each row's number (ctx.rows): its global position, in epoch 0's order
+        batch.sizes         (V,) int64: rows of the global batch in each shard
         batch.training      True for an epoch's batches, False (the default) for evaluation: nothing is random there
 """
 
@@ -118,13 +119,15 @@ class Batch:
     seed: int = 0
     epoch: int = 0
     training: bool = False
+    sizes: NDArray[np.int64] | None = None
 
 
 class EpochPlan:
     """The batches of one epoch.
 
     ``counts`` are the rows of all V shards; ``batch_size`` is global. With ``shuffle=False`` shards are visited in
-    their own order. Memory: 8 bytes per row of the shards that are asked for, 16 with ``reshuffle``.
+    their own order. ``again`` are numbers of rows that this epoch visits once more. Memory: 8 bytes per row of the
+    shards that are asked for, 16 with ``reshuffle``.
     """
 
     def __init__(
@@ -135,6 +138,7 @@ class EpochPlan:
         epoch: int = 0,
         shuffle: bool = True,
         reshuffle: bool = False,
+        again: ArrayLike = (),
     ) -> None:
         self.counts = np.asarray(counts, np.int64)
         if self.counts.ndim != 1 or not len(self.counts) or (self.counts < 0).any():
@@ -146,11 +150,15 @@ class EpochPlan:
         if self.total > _MOST_ROWS:
             raise DataError(f"A run takes at most {_MOST_ROWS:,} rows, got {self.total:,}.")
         self.batch_size, self.seed, self.epoch, self.shuffle = int(batch_size), seed, epoch, shuffle
-        self.steps = -(-self.total // self.batch_size)
+        self._positions = Positions(self.total, seed, epoch if reshuffle else 0)
+        self._again = np.sort(self._positions.places(np.asarray(again, np.int64)))
+        self._edges = np.searchsorted(self._again, self.offsets)
+        self._visits = self.counts + np.diff(self._edges)
+        self.visits = int(self._visits.sum())
+        self.steps = -(-self.visits // self.batch_size)
         self._first_step = -_BLOCK
         self._cuts = np.empty((0, len(self.counts)), np.int64)
         self._orders: dict[int, NDArray[np.int64]] = {}
-        self._positions = Positions(self.total, seed, epoch if reshuffle else 0)
         self._numbers: dict[int, NDArray[np.int64]] = {}
 
     def batch(self, step: int, first: int = 0, last: int | None = None) -> Batch:
@@ -160,26 +168,32 @@ class EpochPlan:
         last = len(self.counts) if last is None else last
         start, stop = self._cut(step)
         chosen = [self._order(v)[start[v] : stop[v]] for v in range(first, last)]
-        bounds = np.concatenate([[0], np.cumsum((stop - start)[first:last])])
+        sizes = stop - start
+        bounds = np.concatenate([[0], np.cumsum(sizes[first:last])])
         index = np.concatenate(chosen) if chosen else np.empty(0, np.int64)
         places = index + np.repeat(self.offsets[first:last], np.diff(bounds))
         rows = places
         if self._positions.moved:
             edges = zip(range(first, last), bounds, bounds[1:], strict=False)
             rows = np.concatenate([self._rows(v)[index[a:b]] for v, a, b in edges] or [places])
-        size = min(self.batch_size, self.total - step * self.batch_size)
-        return Batch(step, size, bounds, index, places - self.offsets[first], rows, self.seed, self.epoch, True)
+        size = min(self.batch_size, self.visits - step * self.batch_size)
+        local = places - self.offsets[first]
+        return Batch(step, size, bounds, index, local, rows, self.seed, self.epoch, True, sizes)
+
+    def numbers(self, first: int, last: int) -> NDArray[np.int64]:
+        """Numbers of the rows at the places of shards ``first`` up to ``last``: those of ``batch.local`` 0, 1, ..."""
+        return np.concatenate([self._rows(v) for v in range(first, last)])
 
     def _cut(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         if not 0 <= step - self._first_step < _BLOCK:
             self._first_step = step // _BLOCK * _BLOCK
             steps = np.arange(self._first_step, min(self._first_step + _BLOCK, self.steps) + 1)
-            self._cuts = cuts(self.counts, np.minimum(steps * self.batch_size, self.total))
+            self._cuts = cuts(self._visits, np.minimum(steps * self.batch_size, self.visits))
         at = step - self._first_step
         return self._cuts[at], self._cuts[at + 1]
 
     def _rows(self, shard: int) -> NDArray[np.int64]:
-        """Numbers of the rows at a shard's places, in a reshuffled epoch."""
+        """Numbers of the rows at a shard's places."""
         rows = self._numbers.get(shard)
         if rows is None:
             rows = self._positions.rows(np.arange(self.offsets[shard], self.offsets[shard + 1]))
@@ -189,8 +203,11 @@ class EpochPlan:
     def _order(self, shard: int) -> NDArray[np.int64]:
         order = self._orders.get(shard)
         if order is None:
-            count = int(self.counts[shard])
-            order = permutation(count, self.seed, self.epoch, shard) if self.shuffle else np.arange(count)
+            count, due = int(self.counts[shard]), int(self._visits[shard])
+            order = permutation(due, self.seed, self.epoch, shard) if self.shuffle else np.arange(due)
+            if due > count:
+                again = self._again[self._edges[shard] : self._edges[shard + 1]] - self.offsets[shard]
+                order = np.concatenate([np.arange(count), again])[order]
             self._orders[shard] = order
         return order
 

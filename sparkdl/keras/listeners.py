@@ -7,8 +7,9 @@ from typing import Any
 
 from sparkdl.errors import UnsupportedError
 from sparkdl.keras.callbacks import Callback
+from sparkdl.optim.ledger import COUNTS
 
-UNTOLD = ("epoch", "iteration", "samples", "seconds")  # of a line of the Trainer's history: no figures
+UNTOLD = ("epoch", "iteration", "samples", "seconds", *COUNTS)  # of a line of the Trainer's history: no figures
 
 
 class Listeners:

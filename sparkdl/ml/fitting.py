@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sparkdl.data.frame import prepare
-from sparkdl.errors import DataError
+from sparkdl.optim.cluster.here import fit_frame_here
 from sparkdl.optim.history import History
-from sparkdl.optim.local import fit_feed
 from sparkdl.optim.trainer import Trainer
 
 SMALL = 32 << 20  # bytes of rows, by Spark's own estimate, up to which training in the driver is the faster way
@@ -65,11 +63,5 @@ def fit_here(
     job = trainer.job(metrics)
     trainer.check_names(job, validation is not None)
     begin = None if resume is None else trainer.checkpoints(resume).newest()
-    frame, plan = prepare(
-        data, **columns, tasks=1, shards=job.shards, shuffle=job.shuffle, dtype=job.model.dtype, validation=validation
-    )
-    feed, held_out = plan.decode(frame.toArrow().to_batches(), task=0, tasks=1)
-    if not len(feed):
-        raise DataError("there are no rows to train on.")
     written = None if trainer.checkpoint is None else trainer.checkpoints(trainer.checkpoint)
-    return fit_feed(job, feed, held_out, trainer.progress, written, begin)
+    return fit_frame_here(job, data, columns, validation, trainer.progress, written, begin)

@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = attach(
         "history": ["History"],
         "progress": ["Progress"],
         "config": ["from_config"],
+        "stragglers": ["BackupTasks", "DropLate"],
         # update rules
         "rules.base": ["UpdateRule", "rule_from_config"],
         "rules.sgd": ["SGD"],

@@ -19,7 +19,7 @@ class History(Sequence[Mapping[str, Any]]):
     ``costs`` says where time went, per worker; ``visits`` how often the rows of the last epoch were used. ``restarts``
     has a dict for every time that training lost a task and went on: from which ``step``, on how many ``tasks``, the
     seconds ``lost`` from the loss being noticed to the next step, when that was done (``at``, seconds since 1970), and
-    the ``error``.
+    the ``error``. ``predicted`` is ``{what: (predicted, measured)}`` where training was explained before.
     """
 
     def __init__(
@@ -30,6 +30,7 @@ class History(Sequence[Mapping[str, Any]]):
         restarts: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.epochs = [dict(epoch) for epoch in epochs]
+        self.predicted: dict[str, tuple[float, float]] = {}
         self.costs, self.visits, self.restarts = costs, visits, [dict(restart) for restart in restarts]
 
     def __getitem__(self, key: Any) -> Any:

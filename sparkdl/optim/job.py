@@ -9,6 +9,7 @@ from typing import Any
 from sparkdl.nn.losses.loss import Loss
 from sparkdl.nn.module import Module
 from sparkdl.optim.progress import Progress
+from sparkdl.optim.stragglers import Stragglers
 
 
 @dataclass
@@ -21,7 +22,7 @@ class Job:
     or a trigger; ``transform(inputs, batch)`` changes the inputs of every batch; ``timeout`` is how many seconds a task
     waits for another one, ``threads`` how many its kernels use on Spark (None: ``spark.task.cpus``);
     ``reshuffle`` whether all rows are dealt anew in every epoch; ``micro_batches`` is in how many parts a task works
-    through its share of a batch.
+    through its share of a batch; ``stragglers`` says when a step goes on without the tasks that are late.
     """
 
     model: Module
@@ -43,4 +44,5 @@ class Job:
     timeout: float = 120.0
     threads: int | None = None
     micro_batches: int = 1
+    stragglers: Stragglers | None = None
     transform: Callable[..., Any] | None = None

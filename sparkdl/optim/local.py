@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 from sparkdl.data.arrays import ArrayFeed
 from sparkdl.data.feed import Feed
+from sparkdl.data.spill import default_budget
 from sparkdl.errors import DataError
 from sparkdl.optim.bar import Bar
 from sparkdl.optim.check import check_evaluated, check_feed
@@ -16,9 +18,11 @@ from sparkdl.optim.checkpoint.snapshot import Snapshot
 from sparkdl.optim.evaluate import figures, shard_by_shard
 from sparkdl.optim.exchange.local import Local
 from sparkdl.optim.exchange.member import Member
+from sparkdl.optim.explain import Explanation, explain
 from sparkdl.optim.history import History
 from sparkdl.optim.job import Job
 from sparkdl.optim.loop import Loop
+from sparkdl.optim.trial import row_bytes, trial
 
 
 def feed_of(job: Job, data: Any, order_by: Any = None) -> ArrayFeed:
@@ -71,6 +75,19 @@ def fit_feed(
         )  # fmt: skip
         done = loop.run()
     return History(done.history, visits=loop.visits.report())
+
+
+def explain_arrays(job: Job, data: Any, epochs: int) -> Explanation:
+    """The dry run for arrays, which are trained on here whatever it says."""
+    feed, cores = feed_of(job, data), len(os.sched_getaffinity(0))
+    if not len(feed):
+        raise DataError("there are no rows to train on.")
+    check_feed(job.model, job.loss, feed)
+    speeds = trial(job, feed, [cores])
+    return explain(
+        job, feed.shapes[: len(feed.inputs)], len(feed), row_bytes(feed), speeds,
+        workers=1, threads=cores, cores=cores, epochs=epochs, free=default_budget(), executors=1,
+    )  # fmt: skip
 
 
 def evaluate_arrays(job: Job, data: Any) -> dict[str, Any]:

@@ -18,12 +18,12 @@ import numpy as np
 
 from sparkdl.blockmanager.store import BlockStore
 from sparkdl.data.feed import Feed, Rows
-from sparkdl.data.order import Batch, EpochPlan, Visits
+from sparkdl.data.order import Batch, EpochPlan
 from sparkdl.data.prefetch import Prefetch
 from sparkdl.data.reshuffle import Reshuffle
 from sparkdl.errors import DataError
 from sparkdl.nn.context import Context, Run
-from sparkdl.nn.flat import Flat
+from sparkdl.nn.flat import Flat, aligned
 from sparkdl.nn.plan import Planned
 from sparkdl.optim.best import BestWeights
 from sparkdl.optim.checkpoint.keep import Keep
@@ -33,11 +33,12 @@ from sparkdl.optim.evaluate import evaluate
 from sparkdl.optim.exchange.base import CLOCK, Exchange
 from sparkdl.optim.exchange.member import Member
 from sparkdl.optim.job import Job
+from sparkdl.optim.late import Late, no_merge
+from sparkdl.optim.ledger import Ledger
 from sparkdl.optim.microbatches import MicroBatches
 from sparkdl.optim.progress import Progress
 from sparkdl.tree import fold
 
-VISITED = "rows_once", "rows_never", "rows_more"
 Report = Callable[[Progress, dict[str, Any]], None]
 
 
@@ -67,7 +68,8 @@ class Loop:
         self.model = job.model.train()
         self.flat = Flat(self.model)
         self.planned = Planned(self.model)
-        self.visits = Visits(len(feed))
+        self.ledger = Ledger(len(feed), member, exchange)
+        self.visits = self.ledger.visits
         self.progress, self.epoch = Progress(), Epoch()
         self.before = self.progress  # as it was when the last step was made
         self.best = BestWeights(job.end)
@@ -76,6 +78,12 @@ class Loop:
         exchange.bind(member, store, self.flat.weights[: self.flat.trainable], self.flat.segments, job.rule)
         self.flat.move(exchange.weights, exchange.grads)
         self.micro = MicroBatches(self.flat, job.micro_batches)
+        self.late: Late | None = None
+        self.ahead = exchange.grads  # where gradients are computed
+        if job.stragglers is not None and member.size > 1 and store is not None:
+            self.late = Late(job.stragglers, member, store)
+            self.ahead = aligned(exchange.grads.size, self.flat.dtype).reshape(exchange.grads.shape)
+        self.gradients = self.flat.views(self.ahead)
         self._agree()
         self.reshuffle: Reshuffle | None = None
         if job.reshuffle:
@@ -131,6 +139,7 @@ class Loop:
         self.before = self.progress
         if "visits" in snapshot.arrays:
             first = self.counts[: self.feed.first].sum()
+            self.ledger.again = snapshot.arrays.get("again", self.ledger.again)
             self.visits.counts[:] = snapshot.arrays["visits"][first : first + len(self.visits.counts)]
 
     # -- the run ---------------------------------------------------------------------------------------------------
@@ -145,9 +154,11 @@ class Loop:
             self._snapshot(last)
         history = self.progress.history
         if self.epoch.step:  # stopped in the middle of an epoch: a line for what there was of it
-            line = {**self._line(), **self._visited()}
+            line = {**self._line(), **self.ledger.counts()}
             history = (*history, line)
             self.report(self.progress, line)
+        if self.late is not None:
+            self.late.settle()
         self.exchange.finish()
         self.best.restore(self.model)
         return replace(self.progress, history=history)
@@ -155,7 +166,9 @@ class Loop:
     def _go_through_epoch(self) -> bool:
         """Steps until the epoch's end (True) or the job's (False)."""
         job = self.job
-        plan = EpochPlan(self.counts, job.batch_size, job.seed, self.progress.epoch, job.shuffle, job.reshuffle)
+        plan = self.plan = EpochPlan(
+            self.counts, job.batch_size, job.seed, self.progress.epoch, job.shuffle, job.reshuffle, self.ledger.again
+        )
         if self.reshuffle is not None:
             self.reshuffle.to(self.progress.epoch)
         if not self.epoch.step:
@@ -206,7 +219,14 @@ class Loop:
 
     def _close_epoch(self) -> None:
         history = self.progress.history
-        line = {**self._line(), **self._visited()}
+        line = {**self._line(), **self.ledger.counts()}
+        if self.late is not None:
+            self.late.settle()
+            line |= self.ledger.close(self.plan)
+            skipped = self.epoch.samples - line["samples"]
+            self.progress = replace(self.progress, samples=self.progress.samples - skipped)
+        else:  # what an epoch that could be late owed to this one has been made up
+            self.ledger.again = self.ledger.again[:0]
         self.progress = replace(self.progress, history=(*history, line))  # a validation trigger may look at the loss
         if self.validation is not None and self.job.validate(self.progress):
             line = {**line, **self._validate()}
@@ -227,22 +247,19 @@ class Loop:
             **e.figures,
         }
 
-    def _visited(self) -> dict[str, int]:
-        """How many rows, over all tasks, this epoch used once, never and more than once: the proof of exactly once."""
-        mine = self.visits.report()
-        sums = np.zeros((len(self.member.subtrees), 3))
-        sums[0] = mine["once"], mine["never"], mine["more"]
-        return dict(zip(VISITED, self.exchange.merge(sums).astype(int).tolist(), strict=True))
-
     def _step(self, batch: Batch, rows: Rows, began: float) -> tuple[float, float, float]:
         """One update; the summed loss and weight of the global batch, and rank 0's seconds since ``began``."""
-        self.visits.add(batch)
-        header = np.stack(self._gradients(batch, rows), axis=1)
-        suspect = "" if np.isfinite(header[:, 0]).all() else first_not_finite(self.model, rows.inputs)
-        leaves = {(self.feed.first + i, self.feed.first + i + 1): header[i] for i in range(len(header))}
-        sums = [fold(leaves, np.add, a, b) for a, b in self.member.subtrees]
-        header = np.zeros((len(sums), 3))
-        header[:, :CLOCK] = sums
+        done = self._gradients(batch, rows)
+        header = np.zeros((len(self.member.subtrees), 3))
+        suspect = ""
+        if done is None:  # this task is late, and the step goes on without it
+            self.exchange.grads.fill(0)
+        else:
+            self.visits.add(batch)
+            each = np.stack(done, axis=1)
+            suspect = "" if np.isfinite(each[:, 0]).all() else first_not_finite(self.model, rows.inputs)
+            leaves = {(self.feed.first + i, self.feed.first + i + 1): each[i] for i in range(len(each))}
+            header[:, :CLOCK] = [fold(leaves, np.add, a, b) for a, b in self.member.subtrees]
         if self.member.rank == 0:  # so all tasks have one clock, and triggers that look at it fire alike
             header[0, CLOCK] = time.perf_counter() - began
         total = self.exchange.step(self.exchange.grads, header, self.progress.iteration + 1, self.progress)
@@ -250,21 +267,32 @@ class Loop:
             self._explain_loss(suspect)
         return float(total[0]), float(total[1]), float(total[CLOCK])
 
-    def _gradients(self, batch: Batch, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-        """Fills the gradient vectors; summed loss and weight per leaf."""
-        job = self.job
+    def _gradients(self, batch: Batch, rows: Rows) -> tuple[np.ndarray, np.ndarray] | None:
+        """Fills the exchange's gradient vectors; summed loss and weight per leaf. None: too late for this step."""
         run = Run(
             training=True,
-            seed=job.seed,
+            seed=self.job.seed,
             step=self.progress.iteration,
             rows=batch.rows,
             bounds=batch.bounds,
             first=self.feed.first,
             shards=self.member.shards,
-            merge_tasks=self.exchange.merge,
-            grads=self.flat.by_parameter,
+            merge_tasks=self.exchange.merge if self.late is None else no_merge,
+            grads=self.gradients,
         )
-        return self.micro(self._compute, rows, run) if job.micro_batches > 1 else self._compute(rows, run)
+
+        def work() -> tuple[np.ndarray, np.ndarray]:
+            if self.micro.count > 1:
+                return self.micro(self._compute, rows, run, self.ahead)
+            return self._compute(rows, run)
+
+        if self.late is None:
+            return work()
+        assert batch.sizes is not None
+        done = self.late.compute(work, self.progress.iteration + 1, batch.sizes)
+        if done is not None:
+            self.exchange.grads[:] = self.ahead
+        return done
 
     def _compute(self, rows: Rows, run: Run) -> tuple[np.ndarray, np.ndarray]:
         """Gradients of these rows to where the run says; summed loss and weight per leaf."""
@@ -280,6 +308,8 @@ class Loop:
 
     def _validate(self) -> dict[str, Any]:
         assert self.validation is not None
+        if self.late is not None:
+            self.late.settle()
         return evaluate(self.model, self.validation, self.job.metrics, self.exchange, self.member.shards)
 
     def _snapshot(self, keeps: Sequence[Keep]) -> None:
@@ -287,6 +317,7 @@ class Loop:
         if any(keep.last for keep in keeps):
             self.kept = self.progress.iteration
         arrays = {f"rule/{slot}": vector for slot, vector in self.exchange.state().items()}
+        arrays["again"] = self.ledger.again
         arrays["visits"] = np.concatenate(self.exchange.gather(self.visits.counts.astype(np.uint8)))
         saves = [keep.save for keep in keeps if keep.save is not None]
         if saves:

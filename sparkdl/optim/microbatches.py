@@ -20,15 +20,15 @@ class MicroBatches:
     """Runs the task's virtual shards in ``count`` groups, so that only one group's values are in memory at a time.
 
     Gradients are added up along the same tree as without groups, so the weights are the same bit for bit. In return
-    there is a gradient vector for each group. ``grads`` (subtrees, trainable) is where the sums go.
+    there is a gradient vector for each group.
     """
 
     def __init__(self, flat: Flat, count: int) -> None:
         self._flat, self.count = flat, count
         self._parts: list[np.ndarray] = []
 
-    def __call__(self, compute: Compute, rows: Rows, run: Run) -> tuple[np.ndarray, np.ndarray]:
-        """``compute(rows, run)`` for each group; summed loss and weight per leaf of all of them."""
+    def __call__(self, compute: Compute, rows: Rows, run: Run, grads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``compute(rows, run)`` for each group, sums to ``grads``; summed loss and weight per leaf of all of them."""
         edges = np.unique(np.linspace(0, run.leaves, self.count + 1).astype(int)).tolist()
         sums: dict[tuple[int, int], np.ndarray] = {}
         losses = []
@@ -42,7 +42,7 @@ class MicroBatches:
             group.grads = self._flat.views(part)
             losses.append(compute(Rows(*(_cut(each, a, b) for each in rows)), group))
             sums.update(zip(group.trees, part, strict=True))
-        for out, node in zip(self._flat.grads, run.trees, strict=True):
+        for out, node in zip(grads, run.trees, strict=True):
             out[:] = fold(sums, _add, *node)
         loss, weight = (np.concatenate(each) for each in zip(*losses, strict=True))
         return loss, weight

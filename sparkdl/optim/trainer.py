@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +19,10 @@ from sparkdl.optim.history import History
 from sparkdl.optim.job import Job
 from sparkdl.optim.progress import Progress
 from sparkdl.optim.rules.base import UpdateRule
+from sparkdl.optim.stragglers import checked
+
+if TYPE_CHECKING:
+    from sparkdl.optim.explain import Explanation
 
 SHARDS = 8
 
@@ -43,6 +48,10 @@ class Trainer:
     tasks        how many Spark tasks train together (default: the free slots, at most V)
     threads      how many threads each task's kernels use (default: ``spark.task.cpus``; for arrays, all cores): few
                  tasks of many threads or many of few give the same weights
+    layout       how an executor's slots are used, in place of ``tasks`` and ``threads``: "tasks", one task each (the
+                 default); "threads", one task per executor with a thread each; "auto", the faster one by a short trial
+    where        where a DataFrame is trained on: "cluster", its executors (the default); "local", this process, which
+                 collects the rows; "auto", the faster one by what ``explain`` says. The weights are the same
     progress     whether to show a progress bar
     checkpoint   folder in which to keep checkpoints: everything that a later ``fit(..., resume=folder)`` needs to go
                  on as if training had never stopped. Training on a DataFrame, task 0 writes them: the folder must then
@@ -56,6 +65,10 @@ class Trainer:
     restarts     how often in a row training may be restarted without getting to another snapshot
     micro_batches   in how many parts, one after another, a task works through its share of a batch: less memory for
                  values, a gradient vector more for each part, the same weights bit for bit; at most V
+    stragglers   on Spark: when a step goes on without the tasks that are late, optim.DropLate(0.25) or
+                 optim.BackupTasks(1). The mean is over the rows that are there; what was skipped is counted in the
+                 history and made up in the next epoch. Which tasks are late depends on the machines: no two runs then
+                 have the same bits, nor do runs on different numbers of tasks
     timeout      on Spark: seconds that a task waits for another one before that counts as lost (ten minutes in the
                  first steps, in which kernels are compiled)
     """
@@ -88,6 +101,9 @@ class Trainer:
         threads: int | None = None,
         micro_batches: int = 1,
         reshuffle: bool = False,
+        stragglers: Any = None,
+        layout: str | None = None,
+        where: str = "cluster",
     ) -> None:
         from sparkdl.optim import triggers
 
@@ -119,6 +135,12 @@ class Trainer:
             raise ValueError(f"Trainer: {tasks} tasks need at least as many virtual shards; give shards={tasks}.")
         if micro_batches > shards:
             raise ValueError(f"Trainer: micro_batches={micro_batches} needs as many virtual shards, got {shards}.")
+        if layout not in (None, "tasks", "threads", "auto"):
+            raise ValueError(f'Trainer: layout must be "tasks", "threads" or "auto", got {layout!r}.')
+        if layout is not None and (tasks is not None or threads is not None):
+            raise ValueError(f"Trainer: layout={layout!r} chooses tasks and threads; give either.")
+        if where not in ("cluster", "local", "auto"):
+            raise ValueError(f'Trainer: where must be "cluster", "local" or "auto", got {where!r}.')
         if reshuffle and not shuffle:
             raise ValueError("Trainer: reshuffle=True deals rows anew, and shuffle=False keeps them where they are.")
         if not timeout > 0:
@@ -131,6 +153,7 @@ class Trainer:
             raise UnsupportedError(f"{optimizer!r} evaluates the loss itself and trains here only: see optim.minimize.")
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.batch_size, self.seed, self.shards, self.shuffle = batch_size, seed, shards, shuffle
+        self.epochs = max_epochs or 1  # as far as is known before
         self.end = end or triggers.max_epoch(1 if max_epochs is None else max_epochs)
         self.validate = validate or triggers.every_epoch()
         self.clip, self.codec, self.tasks, self.progress = clip, codec, tasks, progress
@@ -138,6 +161,8 @@ class Trainer:
         self.keep, self.monitor, self.monitor_mode = keep, monitor, monitor_mode
         self.snapshot_every, self.restarts, self.timeout, self.threads = snapshot_every, restarts, timeout, threads
         self.micro_batches, self.reshuffle = micro_batches, bool(reshuffle)
+        self.stragglers, self.layout, self.where = checked(stragglers), layout, where
+        self._explained: Any = None
         self.history = History([])
         self._columns: dict[str, Any] = {}
         self._transform: Callable[..., Any] | None = None
@@ -175,29 +200,82 @@ class Trainer:
         self._transform = transform
         job = self.job(metrics)
         self.check_names(job, validation is not None)
-        here = not is_dataframe(data)
-        if validation is not None and is_dataframe(validation) == here:
+        frame = is_dataframe(data)
+        if validation is not None and is_dataframe(validation) != frame:
             raise DataError(
                 f"validation must be of the same kind as the training data, arrays or a DataFrame; got "
                 f"{type(data).__name__} to train on and {type(validation).__name__} to validate on."
             )
+        columns = {"features": features, "label": label, "weight": weight, "order_by": order_by}
+        if frame and self.where == "auto":
+            self.explain(data, **columns, transform=transform)
+        explained, self._explained = self._explained, None
+        where = self.where if frame else "local"
+        if where == "auto":
+            where = explained.choice
+        here = where == "local"
         written = None if self.checkpoint is None else self.checkpoints(self.checkpoint, here)
         found = None if resume is None else self.checkpoints(resume, here)
+        if frame:
+            self._columns = columns
         if here:
+            begin = None if found is None else found.newest()
+        if here and frame:
+            from sparkdl.optim.cluster.here import fit_frame_here
+
+            self.history = fit_frame_here(job, data, columns, validation, self.progress, written, begin, on_epoch)
+        elif here:
             from sparkdl.optim.local import fit_arrays
 
-            begin = None if found is None else found.newest()
             self.history = fit_arrays(job, data, validation, order_by, self.progress, written, begin, on_epoch)
         else:
             from sparkdl.optim.cluster.fit import fit_frame
 
-            self._columns = {"features": features, "label": label, "weight": weight, "order_by": order_by}
             read_here = found is not None and isinstance(found.files, LocalFiles)
             self.history = fit_frame(
-                job, data, self._columns, validation, self.tasks, self.progress, written,
-                found.newest() if found is not None and read_here else found, self.restarts, on_epoch,
+                job, data, columns, validation, self.tasks, self.progress, written,
+                found.newest() if found is not None and read_here else found, self.restarts, on_epoch, self.layout,
             )  # fmt: skip
+        if explained is not None:
+            self._compare(explained, where)
         return self.history
+
+    def explain(
+        self,
+        data: Any,
+        *,
+        features: Any = None,
+        label: Any = None,
+        weight: Any = None,
+        order_by: Any = None,
+        transform: Callable[..., Any] | None = None,
+    ) -> Explanation:
+        """A dry run: memory per worker, bytes per step, seconds per step and epoch for 1 to 64 workers and for this
+        process, and where training would be the faster. ``print`` it.
+
+        It counts the rows and tries a few steps of a copy of the model on some of them (for a DataFrame, in one task of
+        its executors). After the next ``fit``, predicted stands against measured in ``history.predicted``, and is
+        printed where ``progress`` is.
+        """
+        self._transform = transform
+        job = self.job(())
+        if is_dataframe(data):
+            from sparkdl.optim.cluster.trial import explain_frame
+
+            columns = {"features": features, "label": label, "weight": weight, "order_by": order_by}
+            self._explained = explain_frame(job, data, columns, self.tasks, self.epochs)
+        else:
+            from sparkdl.optim.local import explain_arrays
+
+            self._explained = explain_arrays(job, data, self.epochs)
+        return self._explained
+
+    def _compare(self, explained: Explanation, where: str) -> None:
+        from sparkdl.optim.explain import compare, comparison
+
+        self.history.predicted = compare(explained, where, self.history)
+        if self.progress:
+            print(comparison(self.history.predicted), file=sys.stderr)
 
     def evaluate(
         self, data: Any, *, features: Any = None, label: Any = None, weight: Any = None, metrics: Sequence[Any] = ()
@@ -253,6 +331,7 @@ class Trainer:
             shards=int(self.shards),
             shuffle=self.shuffle,
             reshuffle=self.reshuffle,
+            stragglers=self.stragglers,
             clip=self.clip,
             codec=self.codec,
             transform=self._transform,

@@ -114,6 +114,20 @@ def test_the_first_put_of_a_name_wins(together):
         assert put in (1, 2)  # members of one executor are counted together
 
 
+def test_a_member_can_look_whether_something_came(together):
+    def work(store):
+        other = 1 - store.rank
+        before = store.came("c", 1, other, 0.005)
+        store.put(Block("ready", 1, store.rank), b"1")
+        store.wait("ready", 1, [other], timeout=30)
+        block = Block("c", 3, store.rank)
+        store.exchange(puts=[(block, b"1")], removes=[block])  # nobody fetches it
+        store.wait("c", 3, [other], timeout=30)
+        return before, store.came("c", 3, other, 1.0), store.came("c", 4, other, 0.005)
+
+    assert together(work) == [(False, True, False)] * 2
+
+
 def test_a_reader_waits_for_the_writer(together):
     def work(store):
         if store.rank == 0:

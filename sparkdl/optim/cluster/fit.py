@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sparkdl.blockmanager.bridge.session import new_run
@@ -19,6 +20,7 @@ from sparkdl.optim.cluster.slots import choose_tasks, first_slots, slots_after_f
 from sparkdl.optim.cluster.stage import drop_after_failure, run_stage
 from sparkdl.optim.cluster.start import Start
 from sparkdl.optim.cluster.task import EvaluateTask, TrainTask, array_of
+from sparkdl.optim.cluster.trial import lay_out
 from sparkdl.optim.cluster.watcher import Watcher
 from sparkdl.optim.evaluate import figures, unpack
 from sparkdl.optim.history import History
@@ -39,6 +41,7 @@ def fit_frame(
     resume: Snapshot | Checkpoints | None = None,
     restarts: int = 3,
     on_epoch: Callable[..., None] | None = None,
+    layout: str | None = None,
 ) -> History:
     """Trains ``job.model``: afterwards it holds the weights that the tasks agreed on. Task 0 writes ``checkpoints``.
 
@@ -46,10 +49,15 @@ def fit_frame(
     fault is followed by another one; ``restarts`` of them in a row may be without progress.
     """
     spark = df.sparkSession
-    if not job.shuffle and tasks is None:
+    if not job.shuffle and tasks is None and layout is None:
         tasks = min(partitions(df), job.shards)
     slots = first_slots(spark, tasks)
+    if layout is not None:
+        tasks, threads = lay_out(job, df, columns, layout, choose_tasks(None, job.shards, slots.total))
+        job = replace(job, threads=threads)
     wanted = count = choose_tasks(tasks, job.shards, slots.total)
+    if job.stragglers is not None:
+        job.stragglers.check(count, job.shards)
     start = Start(new_run(), snapshot=resume) if isinstance(resume, Snapshot) else Start(new_run(), files=resume)
     recovery = Recovery(spark, start, restarts, checkpoints)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import resource
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -126,6 +127,7 @@ class TrainTask(Task):
             "visits": loop.visits.report(),
             "store": store.stats()._asdict(),
             "spilled": feed.spilled,
+            "memory": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
             "starved": loop.starved,
             "damaged": damaged,
         }
