@@ -1,6 +1,6 @@
 """What the training engine costs beside the arithmetic.
 
-    python benchmarks/engine.py [overhead] [feed] [first] [memory] [--rounds 5]
+    python benchmarks/engine.py [overhead] [feed] [first] [memory] [--rounds 5] [--nets lenet vgg11] [--threads 1]
 
 overhead   seconds per step of LeNet and VGG-11 through the Trainer (arrays; a DataFrame on one Spark task) over those of a
            bare loop: the same kernels, one leaf, no virtual shards, nothing watched
@@ -34,7 +34,7 @@ LR, MOMENTUM = 0.01, 0.9
 TARGET = 1.10  # time of a step over the bare loop's
 SHAPES = {"lenet": (1, 28, 28), "vgg11": (3, 32, 32)}
 BATCH = {"lenet": 128, "vgg11": 64}
-STEPS = {"lenet": 200, "vgg11": 12}  # of a block
+STEPS = {"lenet": 200, "vgg11": 4}  # of a block
 FEED = 200_000, 784, 128  # rows, numbers per row, rows of a batch
 
 
@@ -158,9 +158,9 @@ def check_overhead(net: str) -> None:
         raise SystemExit("the engines do not compute the same thing: nothing to compare")
 
 
-def overhead(count: int, load: float, threads: int) -> bool:
+def overhead(nets: list[str], count: int, load: float, threads: int) -> bool:
     met = True
-    for net in NETS:
+    for net in nets:
         check_overhead(net)
         makers = {"bare loop": bare, "Trainer, arrays": on_arrays, "Trainer, one Spark task": on_spark}
         engines = [Engine(name, make, net=net, threads=threads) for name, make in makers.items()]
@@ -369,6 +369,7 @@ def memory() -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=["overhead", "feed", "first", "memory"])
+    parser.add_argument("--nets", nargs="+", default=list(NETS), choices=list(NETS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--load", type=float, default=LOAD, help="cores that other work may take in a round")
@@ -377,7 +378,7 @@ def main() -> None:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     met = True
     if "overhead" in given.parts:
-        met &= overhead(given.rounds, given.load, given.threads)
+        met &= overhead(given.nets, given.rounds, given.load, given.threads)
     if "feed" in given.parts:
         feed(given.rounds, given.load)
     if "first" in given.parts:

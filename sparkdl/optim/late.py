@@ -3,11 +3,12 @@
 The exchange stays as it is: what is missing has gradients of zero and a weight of zero, so the sum is divided by the
 weight of what is there, and the mean has no bias. A task decides for itself, from the others' announcements, that it is
 late; whoever looks sees in the sums who took part. Gradients are computed in a thread, so that the task can go on with
-the exchange meanwhile; when they come, they are of old weights, and nobody takes them.
+the exchange meanwhile; when they come, they are of old weights, and nobody takes them. Until then the task sits out.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -62,11 +63,11 @@ class Late:
         self._steps += 1
         member = self._member
         rows = np.array([sizes[slice(*member.leaves_of(rank))].sum() for rank in range(member.size)])
-        if not self._over(step, rows):  # what it began in an earlier step
-            return None
+        if self._begun is not None and not self._begun.done():
+            return None  # begun now it would be late again, and in the next step, though it were as fast as the others
         self.settle()
         self._begun = self._thread.submit(work)
-        if not self._over(step, rows):
+        if not self._over(self._begun, step, rows):
             return None
         self._arrivals.come(step)
         return self.settle()
@@ -76,14 +77,17 @@ class Late:
         begun, self._begun = self._begun, None
         return None if begun is None else begun.result()
 
-    def _over(self, step: int, rows: np.ndarray) -> bool:
-        """True once the thread is at leisure, False once enough others have come to the step."""
-        began, pause = time.perf_counter(), LOOK
-        while self._begun is not None and not wait([self._begun], pause).done:
-            if self._steps > self._policy.warm_up:
-                if self._policy.enough(self._arrivals.look(step, pause / 2), rows):
-                    return False
-            pause = max(LOOK, (time.perf_counter() - began) / 4)
+    def _over(self, begun: Future[Any], step: int, rows: np.ndarray) -> bool:
+        """True once it is done, False once enough others have come to the step and the grace is over."""
+        began, pause, limit = time.perf_counter(), LOOK, math.inf
+        while not wait([begun], pause).done:
+            spent = time.perf_counter() - began
+            if spent >= limit:
+                return False
+            if limit == math.inf and self._steps > self._policy.warm_up:
+                if self._policy.enough(self._arrivals.look(step, spent / 8), rows):
+                    limit = (1 + self._policy.grace) * spent
+            pause = min(max(LOOK, spent / 4), max(limit - spent, 0))
         return True
 
 

@@ -123,7 +123,10 @@ def test_a_member_can_look_whether_something_came(together):
         block = Block("c", 3, store.rank)
         store.exchange(puts=[(block, b"1")], removes=[block])  # nobody fetches it
         store.wait("c", 3, [other], timeout=30)
-        return before, store.came("c", 3, other, 1.0), store.came("c", 4, other, 0.005)
+        found = before, store.came("c", 3, other, 1.0), store.came("c", 4, other, 0.005)
+        store.put(Block("end", 1, store.rank), b"1")
+        store.wait("end", 1, [other], timeout=30)  # a task that has ended is an error
+        return found
 
     assert together(work) == [(False, True, False)] * 2
 

@@ -48,6 +48,21 @@ def test_every_row_exactly_once_for_any_counts_batch_size_and_tasks(counts, batc
     assert all(seen.report()["never"] == seen.report()["more"] == 0 for seen in visits)
 
 
+@given(counts_of_shards.filter(any), st.integers(1, 50), st.booleans(), st.booleans(), st.data())
+@settings(deadline=None, max_examples=50)
+def test_rows_to_be_made_up_are_visited_once_more(counts, batch_size, shuffle, reshuffle, data):
+    total = sum(counts)
+    again = data.draw(st.lists(st.integers(0, total - 1), unique=True))
+    plan = EpochPlan(counts, batch_size, 3, 2, shuffle, reshuffle, again)
+    batches = [plan.batch(step) for step in range(plan.steps)]
+    assert [len(batch.rows) for batch in batches] == [batch.size for batch in batches]
+    assert [batch.sizes.sum() for batch in batches] == [batch.size for batch in batches]
+    seen = np.bincount(np.concatenate([batch.rows for batch in batches]), minlength=total)
+    assert np.array_equal(seen, 1 + np.isin(np.arange(total), again))
+    numbers = plan.numbers(0, len(counts))
+    assert all(np.array_equal(numbers[batch.local], batch.rows) for batch in batches)
+
+
 def test_a_shard_a_hundred_times_larger_gives_a_hundred_times_more_rows_to_each_batch():
     plan = EpochPlan([100_000, 1_000, 0], 1_010)
     for step in range(plan.steps):

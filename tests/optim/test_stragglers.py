@@ -66,6 +66,14 @@ def test_steps_go_on_without_a_task_that_hangs_and_what_it_skipped_is_made_up():
         np.testing.assert_array_equal(w, same[name])
 
 
+def test_a_task_that_was_late_once_is_in_step_again():
+    """Held from the third step to the fifth, it is in time for all others."""
+    (first, second, third), _, _ = train_held(3, 5, stragglers=optim.DropLate(0.5, warm_up=2, grace=100))[0][0]
+    assert (first["rows_skipped"], first["rows_made_up"], first["rows_lost"]) in ((24, 0, 0), (32, 0, 0))
+    assert second["rows_made_up"] == first["rows_skipped"] and second["rows_skipped"] == 0
+    assert (third["rows_once"], third["rows_skipped"], third["rows_made_up"]) == (160, 0, 0)
+
+
 def test_the_mean_is_over_the_rows_that_are_there():
     """With one task absent from the third step on, weights are those of a serial loop over the other's rows."""
     from sparkdl.data.order import EpochPlan
@@ -127,6 +135,7 @@ def test_sums_over_the_whole_batch_are_refused(monkeypatch):
         (lambda: optim.DropLate(0), ValueError, "share must be > 0 and < 1.*got 0"),
         (lambda: optim.DropLate(float("nan")), ValueError, "share .*got nan"),
         (lambda: optim.DropLate(0.5, warm_up=-1), ValueError, "warm_up must be a whole number"),
+        (lambda: optim.DropLate(0.5, grace=-1), ValueError, "grace must be a number >= 0"),
         (lambda: optim.BackupTasks(0), ValueError, "tasks must be a whole number >= 1"),
         (lambda: optim.BackupTasks(2).check(2, 8), ValueError, "needs more than 2 tasks to train, got 2"),
         (lambda: optim.DropLate(0.25).check(3, 9), ValueError, "leaves out none of 3 tasks, each of which has 33%"),
