@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.spark.storage.BlockId;
@@ -164,6 +165,9 @@ final class Connection implements Runnable {
       }
       checkTask();
       LockSupport.parkNanos(pause);
+    }
+    if (!remote && Arrays.stream(places).distinct().count() > 1) {
+      Warmup.await();
     }
     for (int i = 0; i < size; i++) {
       if (!isHere(i)) {

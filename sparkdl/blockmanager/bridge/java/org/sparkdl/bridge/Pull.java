@@ -2,8 +2,6 @@ package org.sparkdl.bridge;
 
 import io.netty.buffer.ByteBuf;
 import java.nio.ByteBuffer;
-import java.util.HashMap;
-import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -11,6 +9,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.spark.network.buffer.ManagedBuffer;
 import org.apache.spark.network.shuffle.BlockFetchingListener;
+import org.apache.spark.network.shuffle.DownloadFileManager;
 import org.apache.spark.storage.BlockManager;
 import org.apache.spark.storage.BlockManagerId;
 
@@ -18,12 +17,13 @@ import org.apache.spark.storage.BlockManagerId;
  * All that one call wants from one other task: waits until its page says that the blocks are there, then fetches them.
  *
  * <p>From another executor this goes by Spark's own block transfer, straight from the executor that has them: looking
- * at the page and fetching the blocks are two requests each. It runs in Spark's transport threads; the caller waits for
+ * at the page and fetching a block are two requests each. It runs in Spark's transport threads; the caller waits for
  * the latch. Looks come ever less often, at a quarter of the time waited so far, so that waiting costs the slower side little.
  */
 final class Pull {
   private static final long SHORTEST = 50_000; // nanoseconds between two looks
   private static final long LONGEST = 1_000_000;
+  private static final long STREAMED = 256 << 10; // bytes from which on a block is not sent as one message
   private static final ScheduledExecutorService LATER = Executors.newSingleThreadScheduledExecutor(work -> {
     Thread thread = new Thread(work, "sparkdl-later");
     thread.setDaemon(true);
@@ -56,6 +56,15 @@ final class Pull {
       this.pieces = pieces;
       this.inline = new byte[pieces.length][];
     }
+
+    /** What is expected, at least. */
+    long bytes() {
+      long bytes = 0;
+      for (Piece piece : pieces) {
+        bytes += Math.max(piece.length, 0);
+      }
+      return bytes;
+    }
   }
 
   private final BlockManager manager;
@@ -66,7 +75,6 @@ final class Pull {
   private final long[] kinds;
   private final long[] steps;
   private final Target[] targets;
-  private final Map<String, Target> byName = new HashMap<>();
   private final Counters counters;
   private final CountDownLatch done;
   private final long started = System.nanoTime();
@@ -89,9 +97,6 @@ final class Pull {
     this.targets = targets;
     this.done = done;
     this.left = targets.length;
-    for (Target target : targets) {
-      byName.put(target.name, target);
-    }
   }
 
   /** Starts a pull from another executor; one from this JVM is done by {@link #finish}. */
@@ -124,7 +129,9 @@ final class Pull {
       if (data == null) {
         throw new Failure(Failure.LOST, target.field, source, "it has been removed");
       }
-      accept(target, new ByteBuffer[] {ByteBuffer.wrap(data)}, data.length);
+      Landing landing = new Landing(this, target);
+      landing.write(ByteBuffer.wrap(data));
+      check(target, landing);
     }
     done.countDown();
   }
@@ -160,7 +167,7 @@ final class Pull {
       return;
     }
     counters.polls.increment();
-    fetch(new String[] {Blocks.id(run, Page.name(source)).name()}, new BlockFetchingListener() {
+    fetch(Blocks.id(run, Page.name(source)).name(), null, new BlockFetchingListener() {
       @Override
       public void onBlockFetchSuccess(String name, ManagedBuffer data) {
         try {
@@ -188,40 +195,49 @@ final class Pull {
       done.countDown();
       return;
     }
-    String[] names = new String[targets.length];
-    for (int i = 0; i < names.length; i++) {
-      names[i] = targets[i].name;
-    }
-    fetch(names, new BlockFetchingListener() {
-      @Override
-      public void onBlockFetchSuccess(String name, ManagedBuffer data) {
-        try {
-          counters.blocksFetched.increment();
-          counters.bytesFetched.add(data.size());
-          ByteBuf bytes = (ByteBuf) data.convertToNetty();
+    for (Target target : targets) {
+      Landing landing = new Landing(this, target);
+      boolean streamed = target.bytes() >= STREAMED;
+      fetch(target.name, streamed ? landing : null, new BlockFetchingListener() {
+        @Override
+        public void onBlockFetchSuccess(String name, ManagedBuffer data) {
           try {
-            // nioByteBuffer() would first gather what came from the network into one new array
-            accept(byName.get(name), bytes.nioBuffers(), data.size());
-          } finally {
-            bytes.release();
+            if (!streamed) {
+              write(data, landing);
+            }
+            counters.blocksFetched.increment();
+            counters.bytesFetched.add(landing.size());
+            check(target, landing);
+            if (oneLess()) {
+              done.countDown();
+            }
+          } catch (Throwable error) {
+            fail(Failure.of(error));
           }
-          if (oneLess()) {
-            done.countDown();
-          }
-        } catch (Throwable error) {
-          fail(Failure.of(error));
         }
-      }
 
-      @Override
-      public void onBlockFetchFailure(String name, Throwable error) {
-        fail(new Failure(Failure.LOST, byName.get(name).field, source, error));
-      }
-    });
+        @Override
+        public void onBlockFetchFailure(String name, Throwable error) {
+          fail(new Failure(Failure.LOST, target.field, source, error));
+        }
+      });
+    }
   }
 
-  private void fetch(String[] names, BlockFetchingListener listener) {
-    manager.blockStoreClient().fetchBlocks(place.host(), place.port(), place.executorId(), names, listener, null);
+  private static void write(ManagedBuffer data, Landing landing) throws Exception {
+    ByteBuf bytes = (ByteBuf) data.convertToNetty();
+    try {
+      for (ByteBuffer part : bytes.nioBuffers()) { // nioByteBuffer() would first gather them into one new array
+        landing.write(part);
+      }
+    } finally {
+      bytes.release();
+    }
+  }
+
+  private void fetch(String name, DownloadFileManager landing, BlockFetchingListener listener) {
+    String[] names = {name};
+    manager.blockStoreClient().fetchBlocks(place.host(), place.port(), place.executorId(), names, listener, landing);
   }
 
   private synchronized boolean oneLess() {
@@ -234,8 +250,8 @@ final class Pull {
     done.countDown();
   }
 
-  /** Copies a block's bytes to where they belong. */
-  private void accept(Target target, ByteBuffer[] data, long size) throws Failure {
+  private void check(Target target, Landing landing) throws Failure {
+    long size = landing.size();
     long expected = 0;
     for (Piece piece : target.pieces) {
       expected = piece.length < 0 ? size : expected + piece.length;
@@ -243,38 +259,21 @@ final class Pull {
     if (expected != size) {
       throw new Failure(Failure.SIZE, target.field, source, size, expected);
     }
-    int part = 0;
-    for (int i = 0; i < target.pieces.length; i++) {
-      Piece piece = target.pieces[i];
-      int length = (int) (piece.length < 0 ? size : piece.length);
-      if (piece.arena == null) {
-        target.inline[i] = new byte[length];
-      }
-      for (int at = 0; at < length; ) {
-        while (!data[part].hasRemaining()) {
-          part++;
-        }
-        int bytes = Math.min(length - at, data[part].remaining());
-        if (piece.arena == null) {
-          data[part].get(target.inline[i], at, bytes);
-        } else {
-          write(piece.arena, piece.offset + at, data[part], bytes);
-        }
-        at += bytes;
-      }
-    }
   }
 
-  private void write(Arena arena, long offset, ByteBuffer data, int bytes) {
+  /** Bytes for the tasks' memory, unless nobody waits for them any more. */
+  void write(Arena arena, long offset, ByteBuffer data, int bytes) {
     if (arena.enter()) {
       try {
         if (!over) {
           arena.write(offset, data, bytes);
+          return;
         }
       } finally {
         arena.leave();
       }
     }
+    data.position(data.position() + bytes);
   }
 
   /** After the call has ended, well or not: when its blocks were there, or why they are not. */

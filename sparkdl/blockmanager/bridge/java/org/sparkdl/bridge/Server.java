@@ -40,7 +40,7 @@ final class Server {
   }
 
   private static String start() throws Exception {
-    for (String name : new String[] {"Arena", "Blocks", "Connection", "Counters", "Exchange", "HadoopFiles", "Kept", "Lent", "Page", "Pull", "Request"}) {
+    for (String name : new String[] {"Arena", "Blocks", "Connection", "Counters", "Exchange", "HadoopFiles", "Kept", "Landing", "Lent", "Page", "Pull", "Request"}) {
       Class.forName("org.sparkdl.bridge." + name); // a session's class loader may be closed later
     }
     Path folder = folder();

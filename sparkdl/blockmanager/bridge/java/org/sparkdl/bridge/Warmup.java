@@ -6,16 +6,24 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 
 /**
  * Runs the door's code, and Spark's transport under it, against this JVM itself until it is compiled: an exchange takes
- * ten times as long before. It talks to the door as a task does, and stops when a task begins to exchange.
+ * ten times as long before. It talks to the door as a task does, and stops when a task begins to exchange. Tasks that
+ * have all met wait for it a little: on busy cores it gets no further than a few rounds while they start.
  */
 final class Warmup {
-  private static final long LONGEST = 2_500_000_000L; // nanoseconds
+  private static final long LONGEST = 5_000_000_000L; // nanoseconds
   private static final int ROUNDS = 3_000;
+  private static final int ENOUGH = 600; // rounds after which no task waits for more
+  private static final long PATIENCE = 1_500_000_000L; // nanoseconds
+  private static final CountDownLatch WARM = new CountDownLatch(1);
   private static final int SLICE = 120_000; // bytes: a small model's
+
+  private static volatile boolean started;
 
   private final SocketChannel channel;
   private final ByteBuffer out = ByteBuffer.allocate(4096).order(ByteOrder.LITTLE_ENDIAN);
@@ -25,7 +33,15 @@ final class Warmup {
     this.channel = channel;
   }
 
+  /** Waits until an exchange is no longer slowed by what is not compiled yet, or for a second and a half. */
+  static void await() throws InterruptedException {
+    if (started) {
+      WARM.await(PATIENCE, TimeUnit.NANOSECONDS);
+    }
+  }
+
   static void run(String address) {
+    started = true;
     try {
       if (Blocks.manager().blockManagerId().isDriver()) {
         return; // in local mode everything stays in shared memory
@@ -35,6 +51,8 @@ final class Warmup {
       }
     } catch (Exception stopped) {
       // a cold start is slower, not wrong
+    } finally {
+      WARM.countDown();
     }
   }
 
@@ -61,6 +79,9 @@ final class Warmup {
       out.putInt(1);
       string("g_" + (step - 1));
       call();
+      if (step == ENOUGH) {
+        WARM.countDown();
+      }
     }
   }
 
