@@ -18,7 +18,7 @@ from sparkdl.optim.exchange.base import LOSS, WEIGHT, Costs, Exchange
 from sparkdl.optim.exchange.gather import Gather
 from sparkdl.optim.exchange.member import Member
 from sparkdl.optim.exchange.owner import Owner
-from sparkdl.optim.exchange.slices import COLUMNS, Gradients, Message, Weights, add_into
+from sparkdl.optim.exchange.slices import COLUMNS, Gradients, Message, Node, Weights, add_into
 
 if TYPE_CHECKING:
     from sparkdl.optim.progress import Progress
@@ -110,10 +110,14 @@ class AllReduce(Exchange):
         self._header[:] = header
         self.costs.encode += time.perf_counter() - started
         self.costs.wait += self._arena.meet(self._patience())
-        total, g = self._reduce(step)
+        total, rows = self._reduce(step)
         started = time.perf_counter()
         w = self.weights[self.owner.span] if self._master is None else self._master
-        total[LOSS] += total[WEIGHT] * self.owner.update(w, g, float(total[WEIGHT]), step, progress)
+
+        def sums(span: slice) -> np.ndarray:
+            return tree.fold({node: row[span] for node, row in rows.items()}, add_into, 0, self.member.shards)
+
+        total[LOSS] += total[WEIGHT] * self.owner.update(w, sums, float(total[WEIGHT]), step, progress)
         self.costs.update += time.perf_counter() - started
         self._spread(step, w)
         self.costs.wait += self._arena.meet(self._patience())
@@ -122,8 +126,8 @@ class AllReduce(Exchange):
         self.costs.steps += 1
         return total
 
-    def _reduce(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """The header's total, and the sum of all rows of the own slice."""
+    def _reduce(self, step: int) -> tuple[np.ndarray, dict[Node, np.ndarray]]:
+        """The header's total, and all rows of the own slice, by the subtree whose sum each is."""
         started = time.perf_counter()
         headers = self._by_subtree(self._headers)
         rows = self._by_subtree(self._rows)
@@ -138,10 +142,9 @@ class AllReduce(Exchange):
             headers, rows = headers | theirs, {k: v[self.owner.span] for k, v in rows.items()} | decoded
         else:
             rows = {k: v[self.owner.span] for k, v in rows.items()}
-        whole = 0, self.member.shards
-        total, g = tree.fold(headers, np.add, *whole).copy(), tree.fold(rows, add_into, *whole)
+        total = tree.fold(headers, np.add, 0, self.member.shards).copy()
         self.costs.encode += time.perf_counter() - started
-        return total, g
+        return total, rows
 
     def _spread(self, step: int, w: np.ndarray) -> None:
         """The own slice to all, all slices into the team's vector."""
@@ -168,7 +171,7 @@ class AllReduce(Exchange):
         self.costs.sent += sum(p.nbytes for _, pieces in puts for p in pieces)
         self.costs.received += sum(p.nbytes for _, pieces in gets for p in pieces)
 
-    def _by_subtree(self, arrays: dict[int, np.ndarray]) -> dict[tuple[int, int], np.ndarray]:
+    def _by_subtree(self, arrays: dict[int, np.ndarray]) -> dict[Node, np.ndarray]:
         """The team's rows, by the subtree whose sum each is."""
         return {
             node: row

@@ -23,8 +23,8 @@ LOSS, WEIGHT, CLOCK = 0, 1, 2  # columns of a header; the clock is rank 0's, zer
 class Costs:
     """Seconds and bytes that exchanging has taken in this task since ``bind``.
 
-    ``wait`` is time until the others were ready, ``move`` fetching after that, ``encode`` codecs and sums,
-    ``update`` the rule; ``sent`` and ``received`` are bytes to and from other executors.
+    ``wait`` is time until the others were ready, ``move`` fetching after that, ``encode`` codecs and sums before they
+    are sent, ``update`` the owner's sum and the rule; ``sent`` and ``received`` are bytes to and from other executors.
     """
 
     steps: int = 0

@@ -51,7 +51,8 @@ class Local(Exchange):
     def step(self, grads: np.ndarray, header: np.ndarray, step: int, progress: Progress | None = None) -> np.ndarray:
         total = self.merge(header)
         started = time.perf_counter()
-        total[LOSS] += total[WEIGHT] * self.owner.update(self.weights, grads[0], float(total[WEIGHT]), step, progress)
+        weight = float(total[WEIGHT])
+        total[LOSS] += total[WEIGHT] * self.owner.update(self.weights, grads[0].__getitem__, weight, step, progress)
         self.costs.update += time.perf_counter() - started
         self.costs.steps += 1
         return total

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from sparkdl.optim.progress import Progress
     from sparkdl.optim.rules.base import UpdateRule
     from sparkdl.optim.segments import FlatSegment, Segment
+
+BLOCK = 1 << 17  # elements that are summed and updated before the next: they stay in the processor's cache
 
 
 class Owner:
@@ -37,15 +39,28 @@ class Owner:
         self._apart = any(c.apart for c in self.clips)
         if rule.regularized or rule.norms or any(c.norms for c in self.clips):
             self._pieces = Pieces(segments, bounds, rank, gather)
+        self._whole = bool(rule.regularized or rule.norms or self.clips)
 
-    def update(self, w: np.ndarray, g: np.ndarray, weight: float, step: int, progress: Progress | None) -> float:
-        """Makes ``g``, the sum of all gradients, their mean over the global ``weight`` in place; then runs the rule.
+    def update(
+        self,
+        w: np.ndarray,
+        sums: Callable[[slice], np.ndarray],
+        weight: float,
+        step: int,
+        progress: Progress | None,
+    ) -> float:
+        """The rule's step on ``w``, with the mean over the global ``weight`` of all gradients.
 
-        Returns what regularisers add to the mean loss.
+        ``sums(span)`` is the sum of all gradients of a span of the slice; its memory is written over. Returns what
+        regularisers add to the mean loss.
         """
-        if weight > 0:  # a batch whose samples all weigh nothing has no gradient
-            np.divide(g, g.dtype.type(weight), out=g)
         runs = self.rule.segments(self.segments, self.span.start, self.span.stop, progress, self._apart)
+        if not self._whole:  # then nothing that is done to an element depends on another one
+            for run, span in _blocks(runs):
+                state = {slot: vector[span] for slot, vector in self.state.items()}
+                run.rule.apply(w[span], _mean(sums(span), weight), state, step, run)
+            return 0.0
+        g = _mean(sums(slice(0, w.size)), weight)
         penalty = self._regularize(w, g, runs) if self.rule.regularized else 0.0
         for clip in self.clips:
             clip(g, runs, self._pieces.fill(w, g, runs) if clip.norms else 0.0)
@@ -65,3 +80,14 @@ class Owner:
                 penalties[a:b] = regularizer.penalties(w, pieces.starts[a:b], pieces.stops[a:b])
                 regularizer.add_slope(g[run.span], w[run.span])
         return pieces.total(penalties)
+
+
+def _mean(total: np.ndarray, weight: float) -> np.ndarray:
+    """In place. A batch whose samples all weigh nothing has no gradient."""
+    return np.divide(total, total.dtype.type(weight), out=total) if weight > 0 else total
+
+
+def _blocks(runs: Sequence[Segment]) -> Iterator[tuple[Segment, slice]]:
+    for run in runs:
+        for start in range(run.span.start, run.span.stop, BLOCK):
+            yield run, slice(start, min(start + BLOCK, run.span.stop))
