@@ -36,11 +36,10 @@ def _block(answer: Callable[[np.ndarray], np.ndarray], x: np.ndarray, seconds: f
 
 
 def sparkdl(workload: str, threads: int, seconds: float, clock: str, batch: int) -> Callable[[], dict]:
-    from sparkdl import kernel
+    from sparkdl import kernel, nn
 
     kernel.set_num_threads(threads)
-    model, x = settled(workload)[0], data(workload, 1, batch)[0]
-    return _block(lambda x: model.predict(x, batch_size=batch), x, seconds, clock)
+    return _block(nn.Inference(settled(workload)[0]), data(workload, 1, batch)[0], seconds, clock)
 
 
 def pytorch(workload: str, threads: int, seconds: float, clock: str, batch: int, form: str) -> Callable[[], dict]:

@@ -19,12 +19,19 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-GEMMS = [(128, 784, 1024), (128, 1024, 1024), (512, 512, 512), (12544, 25, 6), (4096, 500, 50), (128, 3072, 10)]
+GEMMS = [
+    (64, 64, 64), (128, 128, 128), (256, 256, 256), (512, 512, 512), (1024, 1024, 1024), (2048, 2048, 2048),
+    (64, 784, 1024), (128, 784, 1024), (256, 784, 1024), (128, 1024, 1024), (128, 3072, 10), (12544, 25, 6),
+    (4096, 500, 50), (32768, 27, 64), (32768, 576, 64), (8192, 1152, 128), (2048, 2304, 256), (512, 4608, 512),
+    (128, 4608, 512), (8192, 512, 2048),
+]  # fmt: skip
 CONVS = [  # batch, in, size, out, kernel, stride, padding, groups
-    (128, 1, 28, 6, 5, 1, 0, 1), (128, 20, 12, 50, 5, 1, 0, 1), (64, 3, 32, 64, 3, 1, 1, 1), (64, 64, 32, 64, 3, 1, 1, 1),
-    (64, 128, 16, 128, 3, 1, 1, 1), (64, 256, 8, 256, 3, 1, 1, 1), (64, 512, 4, 512, 3, 1, 1, 1),
-    (64, 512, 2, 512, 3, 1, 1, 1), (16, 64, 56, 256, 1, 1, 0, 1), (16, 256, 28, 512, 1, 2, 0, 1),
-    (16, 128, 56, 128, 3, 2, 1, 1), (16, 3, 224, 64, 7, 2, 3, 1), (16, 128, 56, 128, 3, 1, 1, 128),
+    (64, 1, 28, 6, 5, 1, 0, 1), (128, 1, 28, 20, 5, 1, 0, 1), (128, 20, 12, 50, 5, 1, 0, 1), (64, 3, 32, 64, 3, 1, 1, 1),
+    (64, 64, 32, 64, 3, 1, 1, 1), (64, 64, 16, 128, 3, 1, 1, 1), (64, 128, 16, 128, 3, 1, 1, 1),
+    (64, 256, 8, 256, 3, 1, 1, 1), (64, 512, 4, 512, 3, 1, 1, 1), (64, 512, 2, 512, 3, 1, 1, 1),
+    (16, 64, 56, 64, 1, 1, 0, 1), (16, 256, 56, 64, 1, 1, 0, 1), (16, 64, 56, 256, 1, 1, 0, 1),
+    (16, 256, 28, 512, 1, 2, 0, 1), (16, 128, 56, 128, 3, 2, 1, 1), (16, 3, 224, 64, 7, 2, 3, 1),
+    (16, 128, 56, 128, 3, 1, 1, 128),
 ]  # fmt: skip
 
 
@@ -42,15 +49,39 @@ def least(functions: list[Callable[[], Any]], rounds: int) -> list[float]:
 
 
 def peak() -> float:
-    """Multiplications and additions per second of the largest tile on data in the first-level cache."""
-    from sparkdl.nn.kernels import gemm
+    """Multiplications and additions per second of fused multiply-adds that never leave the registers."""
+    import ctypes
 
-    a, b = np.ones((48, 64), np.float32), np.ones((64, 64), np.float32)
-    c = np.empty((48 * 64, 64), np.float32)
-    tall = np.ones((48 * 64, 64), np.float32)
-    gemm.matmul(c[:48], a, b)
-    (seconds,) = least([lambda: gemm.matmul(c, tall, b)], 30)
-    return 2 * c.size * 64 / seconds
+    import llvmlite.binding as llvm
+    import llvmlite.ir as ir
+
+    from sparkdl.kernel import isa
+    from sparkdl.nn.kernels.microkernel import I64, PTR, VOID, Loop, Width, load_object
+
+    chains, w = 12, Width(isa(), "f32")  # more than the latency of one, fewer than there are registers
+
+    def build() -> ir.Module:
+        module = ir.Module("sparkdl_peak")
+        module.triple = llvm.get_default_triple()
+        function = ir.Function(module, ir.FunctionType(VOID, [PTR, I64]), "sparkdl_peak")
+        b = ir.IRBuilder(function.append_basic_block("entry"))
+        at, count = function.args
+        x = w.load(b, at)
+        sums = [b.alloca(w.vector) for _ in range(chains)]
+        for i, each in enumerate(sums):
+            b.store(w.load(b, w.pointer(b, at, I64(i))), each)
+        with Loop(b, count):
+            for each in sums:
+                b.store(w.fma(b, b.load(each), x, x), each)
+        for each in sums:
+            w.store(b, b.load(each), at)
+        b.ret_void()
+        return module
+
+    address = load_object("peak", isa(), build, Path(__file__))["sparkdl_peak"]
+    run, numbers, count = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(address), np.zeros(64, np.float32), 10**6
+    (seconds,) = least([lambda: run(numbers.ctypes.data, count)], 15)
+    return 2 * chains * w.lanes * count / seconds
 
 
 def close(ours: Any, theirs: Any) -> None:
@@ -157,7 +188,7 @@ def main() -> None:
     kernel.set_num_threads(1)
     torch.set_num_threads(1)
     top = peak()
-    print(f"{kernel.isa()}: the largest tile reaches {top / 1e9:.0f} GFLOP/s on one core")
+    print(f"{kernel.isa()}: fused multiply-adds in registers reach {top / 1e9:.0f} GFLOP/s on one core")
     if "gemm" in given.only:
         gemms(given.rounds, top)
     if "conv" in given.only:

@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = attach(
         "graph": ["Graph"],
         "plan": ["Planned"],
         "explain": ["Plan", "PlanRow"],
+        "inference": ["Inference"],
         "beam_search": ["beam_search"],
         "serialize": ["load", "save"],
         "gradcheck": ["gradcheck"],

@@ -179,7 +179,7 @@ def _kernel(step: Step, xs: tuple[np.ndarray, ...], y: np.ndarray) -> str:
         return "conv_pool"
     if type(layer).__name__ != "Conv2d":
         return ""
-    from sparkdl.nn.kernels import conv, winograd
+    from sparkdl.nn.kernels import conv_small, winograd
 
     x, (kh, kw) = xs[0], layer.weight.data.shape[:2]
     windows = layer.windows
@@ -188,6 +188,6 @@ def _kernel(step: Step, xs: tuple[np.ndarray, ...], y: np.ndarray) -> str:
         x, y = x.transpose(0, 3, 1, 2), y.transpose(0, 3, 1, 2)
     if winograd.suits(x.dtype, (kh, kw), stride, dilation, layer.groups, x.shape[1], y.shape[1], y.shape[2:]):
         return "winograd"
-    if conv._is_small((kh, kw), stride, dilation, layer.groups, x.shape[2:], y.shape[2:]):
+    if conv_small.suits((kh, kw), stride, dilation, layer.groups, x.shape[2:], y.shape[2:]):
         return "small maps"
     return "depthwise" if layer.groups == x.shape[1] > 1 else "direct"

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from sparkdl.nn.context import Run
-from sparkdl.nn.fusion import fused
+from sparkdl.nn.fusion import TABLE, Rows, fused
 from sparkdl.nn.graph import program_of
 from sparkdl.nn.merge import merge_alike
 from sparkdl.nn.module import Module
 from sparkdl.nn.program import Pass, Program, Step
 
 
-def rewrite(program: Program) -> Program:
-    """The program with equal uses merged, and chains of layers replaced by fused layers.
+def rewrite(program: Program, table: Rows = TABLE) -> Program:
+    """The program with equal uses merged, and chains of layers replaced by the fused layers of ``table``.
 
     Values that leave the graph are never fused away.
     """
@@ -38,7 +38,7 @@ def rewrite(program: Program) -> Program:
             and len(readers[chain[-1].outputs[0]][0].inputs) == 1
         ):
             chain.append(readers[chain[-1].outputs[0]][0])
-        found = fused([each.layer for each in chain])
+        found = fused([each.layer for each in chain], table)
         if found is None:
             steps.append(Step(step.layer, step.inputs, step.outputs, step.name, step.key))
             continue

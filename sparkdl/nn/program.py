@@ -191,11 +191,17 @@ class Pass:
             ctx.saved = ()
             for i, need, each in zip(step.inputs, ctx.needs, dx if isinstance(dx, tuple) else (dx,), strict=True):
                 if need and each is not None:
-                    gradients[i] = each if gradients[i] is None else gradients[i] + each
+                    gradients[i] = each if gradients[i] is None else _added(gradients[i], each)
         if self.contexts and self.run.leaf_sums and not self.run.nested:
             self.contexts[0].finish_shared()
         self.contexts = []
         return [gradients[i] for i in program.inputs]
+
+
+def _added(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    from sparkdl.nn.kernels.adding import added
+
+    return added(a, b)
 
 
 def _locate(error: Exception, step: Step, arrays: list[Any]) -> None:

@@ -10,21 +10,34 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-TABLE: list[tuple[tuple[str, ...], str]] = [
+Rows = list[tuple[tuple[str, ...], str]]
+_CONV_POOL: Rows = [
     *((("Conv2d", act, "MaxPool2d"), "conv_pool:ConvPool") for act in ("Tanh", "ReLU")),
     *((("Conv2d", "MaxPool2d", act), "conv_pool:ConvPool") for act in ("Tanh", "ReLU")),
     (("Conv2d", "MaxPool2d"), "conv_pool:ConvPool"),
+]
+TABLE: Rows = [
+    *_CONV_POOL,
     (("BatchNorm2d", "ReLU", "MaxPool2d"), "batchnorm_act:BatchNormAct"),
     (("BatchNorm2d", "ReLU"), "batchnorm_act:BatchNormAct"),
     (("BatchNorm2d",), "batchnorm_act:BatchNormAct"),
     *((("Linear", act), "linear_act:LinearAct") for act in ("Tanh", "ReLU")),
+    (("Add", "ReLU"), "add_relu:AddReLU"),
+]
+ANSWERING: Rows = [  # for a model whose weights do not change any more
+    *_CONV_POOL,
+    (("Conv2d", "BatchNorm2d", "ReLU"), "conv_ready:ConvReady"),
+    (("Conv2d", "BatchNorm2d"), "conv_ready:ConvReady"),
+    (("Conv2d", "ReLU"), "conv_ready:ConvReady"),
+    (("Conv2d",), "conv_ready:ConvReady"),
+    *TABLE[len(_CONV_POOL) :],
 ]
 
 
-def fused(layers: list[Any]) -> tuple[Any, int] | None:
-    """The fused layer for the start of a chain of layers, and how many of them it stands for."""
+def fused(layers: list[Any], table: Rows = TABLE) -> tuple[Any, int] | None:
+    """The fused layer of ``table`` for the start of a chain of layers, and how many of them it stands for."""
     names = [type(layer).__name__ if type(layer).__module__.startswith("sparkdl.nn.") else "" for layer in layers]
-    for chain, where in TABLE:
+    for chain, where in table:
         if tuple(names[: len(chain)]) == chain:
             module, _, name = where.partition(":")
             formats = {layer.data_format for layer in layers[: len(chain)] if hasattr(layer, "data_format")}

@@ -14,14 +14,18 @@ from typing import Any
 
 import numpy as np
 
+from sparkdl import memory
 from sparkdl.kernel import njit, num_threads, numba
-from sparkdl.nn.kernels.block import panel, steps
+from sparkdl.nn.kernels.block import STORED, ZERO, block, panel, steps
 from sparkdl.nn.kernels.memory import copy_bytes
 from sparkdl.nn.kernels.tree_tile import stack_size, tree_block
 
 prange = numba().prange
 _CHUNK = 2048
 _HEIGHT = 48  # rows of a block of a product
+_DEPTH = 512  # rows at a time, where there are many
+_PANEL = 1 << 20  # bytes of a panel that stays in the second-level cache
+_FAR = 4096  # bytes: rows so far apart lie on a page each, and fall into the same sets of the caches
 
 
 @njit
@@ -60,8 +64,26 @@ def _column_sums(out, x, bounds, chunks):
 
 
 @njit(parallel=True)
-def _product(out, x, dy, bounds, copied, width, parts, roff, coff, which, room):
-    """Items of work are blocks of ``out``, those below each other in a panel one after the other."""
+def _in_blocks(to, x, parts):
+    """``to`` (blocks, rows, height): columns of ``x`` whose rows lie far apart, some of them close together."""
+    blocks, rows, height = to.shape
+    size = x.itemsize
+    for part in prange(parts):
+        for k in range(part * rows // parts, (part + 1) * rows // parts):
+            for i in range(blocks):
+                wide = min(height, x.shape[1] - i * height)
+                copy_bytes(
+                    to.ctypes.data + (i * rows + k) * height * size, x.ctypes.data + k * x.strides[0] + i * height * size,
+                    wide * size,
+                )  # fmt: skip
+
+
+@njit(parallel=True)
+def _product(out, x, block_step, row_step, dy, bounds, copied, width, parts, roff, coff, which, room):
+    """Items of work are blocks of ``out``, those below each other in a panel one after the other.
+
+    ``x`` holds the columns of a block ``block_step`` elements behind those of the one before.
+    """
     size = x.itemsize
     rows, columns = out.shape
     leaves = len(bounds) - 1
@@ -72,7 +94,7 @@ def _product(out, x, dy, bounds, copied, width, parts, roff, coff, which, room):
         pitch = width if copied else dy.strides[0] // size
         toff, boff, lens = np.empty(leaves, np.int64), np.empty(leaves, np.int64), np.empty(leaves, np.int64)
         for leaf in range(leaves):
-            toff[leaf] = bounds[leaf] * (x.strides[0] // size)
+            toff[leaf] = (bounds[leaf] - start) * row_step
             boff[leaf] = (bounds[leaf] - start) * pitch
             lens[leaf] = bounds[leaf + 1] - bounds[leaf]
         held = -1
@@ -87,10 +109,48 @@ def _product(out, x, dy, bounds, copied, width, parts, roff, coff, which, room):
                     held = j
                 source = packed.ctypes.data
             tree_block(
-                x, x.ctypes.data + r * size, roff.ctypes.data, x.strides[0] // size, toff.ctypes.data, boff.ctypes.data,
-                lens.ctypes.data, which.ctypes.data, leaves, source, pitch,
+                x, x.ctypes.data + r // _HEIGHT * block_step * size, roff.ctypes.data, row_step, toff.ctypes.data,
+                boff.ctypes.data, lens.ctypes.data, which.ctypes.data, leaves, source, pitch,
                 out.ctypes.data + r * out.strides[0] + j * size, coff.ctypes.data, height, wide, stack.ctypes.data,
             )  # fmt: skip
+
+
+@njit(parallel=True)
+def _long_product(out, x, dy, bounds, width, parts, roff, coff, zero):
+    """For so many rows that a panel of ``dy`` does not stay in a cache: some rows at a time, sums on slots in memory."""
+    size = x.itemsize
+    rows, columns = out.shape
+    leaves = len(bounds) - 1
+    down, across = (rows + _HEIGHT - 1) // _HEIGHT, (columns + width - 1) // width
+    levels = 2
+    while 1 << (levels - 1) < leaves:
+        levels += 1
+    for part in prange(parts):
+        slots = np.empty((levels, _HEIGHT * width), x.dtype)
+        for i in range(part * down * across // parts, (part + 1) * down * across // parts):
+            r, j = i // across * _HEIGHT, i % across * width
+            height, wide = min(_HEIGHT, rows - r), min(width, columns - j)
+            top = 0
+            for leaf in range(leaves):
+                first, stop = bounds[leaf], bounds[leaf + 1]
+                for k in range(first, max(stop, first + 1), _DEPTH):
+                    block(
+                        x, x.ctypes.data + k * x.strides[0] + r * size, roff.ctypes.data, x.strides[0] // size,
+                        zero.ctypes.data, 1, min(_DEPTH, stop - k), dy.ctypes.data + k * dy.strides[0] + j * size,
+                        dy.strides[0] // size, 0, slots[top].ctypes.data, coff.ctypes.data, height, wide,
+                        STORED if k > first else ZERO, 0,
+                    )  # fmt: skip
+                top += 1
+                done = leaf + 1
+                while done % 2 == 0:  # two whole subtrees of the same size lie on top
+                    top -= 1
+                    add(slots[top - 1], slots[top])
+                    done //= 2
+            while top > 1:
+                top -= 1
+                add(slots[top - 1], slots[top])
+            for k in range(height):
+                out[r + k, j : j + wide] = slots[0, k * width : k * width + wide]
 
 
 @njit
@@ -116,10 +176,19 @@ def product(out: Any, x: Any, dy: Any, bounds: Any) -> None:
         return
     width = panel(out.shape[1], out.itemsize)
     down, across = -(-out.shape[0] // _HEIGHT), -(-out.shape[1] // width)
-    copied = across > 1 and down > 1
     parts = max(1, min(num_threads(), down * across))
-    leaves = len(bounds) - 1
+    leaves, block_step, row_step = len(bounds) - 1, _HEIGHT, x.strides[0] // x.itemsize
+    if (bounds[-1] - bounds[0]) * width * out.itemsize > _PANEL:
+        roff, coff = steps(_HEIGHT), steps(_HEIGHT, width)
+        _long_product(out, x, dy, bounds, width, parts, roff, coff, steps(1))
+        return
+    copied = across > 1 and down > 1
+    x = x[bounds[0] : bounds[-1]]
+    if x.strides[0] >= _FAR and across > 1:
+        blocks = memory.empty((down, len(x), _HEIGHT), x.dtype)
+        _in_blocks(blocks, x, max(1, min(num_threads(), len(x) // 16)))
+        x, block_step, row_step = blocks.reshape(-1, _HEIGHT), len(x) * _HEIGHT, _HEIGHT
     _product(
-        out, x, dy, bounds, copied, width, parts, steps(_HEIGHT), steps(_HEIGHT, out.strides[0] // out.itemsize),
+        out, x, block_step, row_step, dy, bounds, copied, width, parts, steps(_HEIGHT), steps(_HEIGHT, out.strides[0] // out.itemsize),
         steps(leaves + 1), stack_size(leaves, out.itemsize),
     )  # fmt: skip

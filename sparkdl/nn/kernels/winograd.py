@@ -114,8 +114,9 @@ def _turn(to, w, parts):
 
 
 @njit(parallel=True)
-def _convolve(y, x, w, bias, has_bias, tiles, roff, coff, zero):
-    """The transformed weights live for one panel of output channels at a time: whole, they would not fit any cache."""
+def _convolve(y, x, w, known, bias, has_bias, relu, tiles, roff, coff, zero):
+    """``known`` are transformed weights (``transformed``), or of size 0: then they live for one panel of output channels at a time: whole, they would not fit any cache.
+    """
     channels, out = x.shape[3], y.shape[3]
     height, width = y.shape[1], y.shape[2]
     each = tiles.down * tiles.across
@@ -127,7 +128,7 @@ def _convolve(y, x, w, bias, has_bias, tiles, roff, coff, zero):
         v, m = np.empty(36 * step_v, np.float32), np.empty(36 * step_m, np.float32)
         panels = (out + tiles.panel - 1) // tiles.panel
         step_u = channels * tiles.panel + 16
-        kept = panels if tiles.keep else 1
+        kept = 0 if known.size else panels if tiles.keep else 1
         u = np.empty((kept, 36 * step_u), np.float32)
         begin, stop = part * total // tiles.parts, (part + 1) * total // tiles.parts
         held = -1
@@ -146,8 +147,8 @@ def _convolve(y, x, w, bias, has_bias, tiles, roff, coff, zero):
             for i in range(panels):
                 j = i * tiles.panel
                 wide = min(tiles.panel, out - j)
-                here = u[i % kept]
-                if first == begin or not tiles.keep:
+                here = known[i] if known.size else u[i % kept]
+                if not known.size and (first == begin or not tiles.keep):
                     _transform_weights(here, w, j, wide)
                 for e in range(36):
                     block(
@@ -163,22 +164,49 @@ def _convolve(y, x, w, bias, has_bias, tiles, roff, coff, zero):
                     y.ctypes.data + n * y.strides[0] + h * y.strides[1] + c * y.strides[2],
                     y.strides[1] // 4, y.strides[2] // 4, out, height - h, width - c, bias.ctypes.data, int(has_bias),
                 )  # fmt: skip
+                if relu:
+                    for row in range(h, min(h + 4, height)):
+                        for column in range(c, min(c + 4, width)):
+                            pixel = y[n, row, column]
+                            for k in range(out):
+                                pixel[k] = np.float32(0) if pixel[k] < np.float32(0) else pixel[k]
 
 
-def _run(y: Any, x: Any, w: Any, bias: Any, padding: tuple[int, int]) -> None:
+@njit(parallel=True)
+def _transform_panels(u, w, panel):
+    for i in prange(len(u)):
+        _transform_weights(u[i], w, i * panel, min(panel, w.shape[2] - i * panel))
+
+
+def transformed(w: Any) -> np.ndarray:
+    """The weights (3, 3, in, out) as ``forward`` takes them in ``known``; four times their memory."""
+    channels, out = w.shape[2:]
+    wide = min(PANEL4, out)
+    u = np.empty((-(-out // wide), 36 * (channels * wide + 16)), np.float32)
+    _transform_panels(u, w.reshape(9, channels, out), wide)
+    return u
+
+
+def _run(
+    y: Any, x: Any, w: Any, bias: Any, padding: tuple[int, int], relu: bool = False, known: Any = None
+) -> None:
     """``w`` (9, in, out)."""
     channels, out = w.shape[1:]
     tiles = _tiles(y.shape[1:3], len(x), channels, out, padding)
     has_bias = bias is not None
     flat = w.reshape(-1)
+    known = np.empty((0, 0), np.float32) if known is None else known
     _convolve(
-        y, x, w, bias if has_bias else flat, has_bias, tiles, steps(tiles.chunk, channels), steps(tiles.chunk, out),
-        steps(1),
+        y, x, w, known, bias if has_bias else flat, has_bias, relu, tiles, steps(tiles.chunk, channels),
+        steps(tiles.chunk, out), steps(1),
     )  # fmt: skip
 
 
-def forward(y: Any, x: Any, w: Any, bias: Any, padding: tuple[int, int]) -> None:
-    _run(y, x, w.reshape(9, *w.shape[2:]), bias, padding)
+def forward(
+    y: Any, x: Any, w: Any, bias: Any, padding: tuple[int, int], relu: bool = False, known: Any = None
+) -> None:
+    """``y = x * w + bias``, or its maximum with 0."""
+    _run(y, x, w.reshape(9, *w.shape[2:]), bias, padding, relu, known)
 
 
 def backward_data(dx: Any, dy: Any, w: Any, padding: tuple[int, int]) -> None:

@@ -5,6 +5,7 @@ from functools import reduce
 import numpy as np
 
 from sparkdl.errors import ShapeError
+from sparkdl.nn.kernels.adding import added
 from sparkdl.nn.module import Layer
 
 
@@ -33,7 +34,7 @@ class Add(Layer):
     def forward(self, *xs, ctx):
         check_fit(self, xs)
         ctx.save(*(x.shape for x in xs))
-        return reduce(np.add, xs)
+        return reduce(added, xs)
 
     def backward(self, dy, ctx):
         return tuple(unbroadcast(dy, shape) for shape in ctx.saved)

@@ -53,3 +53,19 @@ def test_products_and_sums_of_leaves(dtype, bounds, shape):
     sums = np.empty(shape[1], dtype)
     leaves.column_sums(sums, dy, bounds)
     np.testing.assert_allclose(sums, dy.astype(np.float64).sum(0), atol=1e-5)
+
+
+@pytest.mark.parametrize("columns", [70, 1100])
+def test_products_over_many_rows_and_of_wide_arrays(columns):
+    """The two other ways through memory give the bits of the products leaf by leaf."""
+    bounds = np.array([0, 1500, 1500, 3000, 4200]) if columns == 70 else np.array([0, 9, 20])
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((bounds[-1], columns)).astype(np.float32)
+    dy = rng.standard_normal((bounds[-1], 100)).astype(np.float32)
+    parts = []
+    for a, b in zip(bounds, bounds[1:], strict=False):
+        parts.append(np.empty((columns, 100), np.float32))
+        gemm.matmul(parts[-1], x[a:b].T, dy[a:b])
+    out = np.empty((columns, 100), np.float32)
+    leaves.product(out, x, dy, bounds)
+    assert np.array_equal(out, by_hand(parts))
