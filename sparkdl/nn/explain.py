@@ -179,15 +179,13 @@ def _kernel(step: Step, xs: tuple[np.ndarray, ...], y: np.ndarray) -> str:
         return "conv_pool"
     if type(layer).__name__ != "Conv2d":
         return ""
-    from sparkdl.nn.kernels import conv_small, winograd
+    from sparkdl.nn.kernels import conv
 
-    x, (kh, kw) = xs[0], layer.weight.data.shape[:2]
-    windows = layer.windows
-    stride, dilation = windows.stride, windows.dilation
+    x, windows = xs[0], layer.windows
     if getattr(layer, "data_format", "NCHW") == "NHWC":
         x, y = x.transpose(0, 3, 1, 2), y.transpose(0, 3, 1, 2)
-    if winograd.suits(x.dtype, (kh, kw), stride, dilation, layer.groups, x.shape[1], y.shape[1], y.shape[2:]):
-        return "winograd"
-    if conv_small.suits((kh, kw), stride, dilation, layer.groups, x.shape[2:], y.shape[2:]):
-        return "small maps"
-    return "depthwise" if layer.groups == x.shape[1] > 1 else "direct"
+    found = conv.way(
+        "forward", x.dtype, layer.weight.data.shape[:2], tuple(windows.stride), tuple(windows.dilation), layer.groups,
+        x.shape[1], y.shape[1], x.shape[2:], y.shape[2:],
+    )  # fmt: skip
+    return "depthwise" if found == "direct" and layer.groups == x.shape[1] > 1 else found

@@ -16,7 +16,7 @@ Every element is one sum in the order (kernel row, kernel column, channel) or, f
 bits depend neither on the batch around it nor on threads.
 
 Which way a shape goes is decided here: Winograd's for 3x3 and many channels (``winograd``), pixel by pixel for maps of
-few pixels (``conv_small``), else sums over taps (``conv_taps``).
+few pixels (``conv_small``), else sums over taps (``conv_taps``); or as it was fastest when timed (``choice``).
 """
 
 from __future__ import annotations
@@ -30,41 +30,67 @@ from sparkdl import memory
 from sparkdl.kernel import njit, num_threads, numba
 from sparkdl.nn.kernels import conv_small, conv_taps, winograd
 from sparkdl.nn.kernels.block import transpose
+from sparkdl.nn.kernels.choice import pick
 from sparkdl.nn.kernels.conv_taps import Pair, Taps, dense, is_dense, nhwc, pads_of, taps_of
 from sparkdl.nn.kernels.conv_weights import backward_weights
 from sparkdl.nn.kernels.leaves import column_sums
 
-__all__ = ["backward_bias", "backward_data", "backward_weights", "forward"]
+__all__ = ["backward_bias", "backward_data", "backward_weights", "forward", "way", "ways"]
 
 prange = numba().prange
+
+
+def ways(
+    what: str, dtype: Any, kernel: Pair, stride: Pair, dilation: Pair, groups: int, channels: int, out: int,
+    source: Pair, grid: Pair,
+) -> tuple[str, ...]:  # fmt: skip
+    """The ways that a convolution, or ``what`` else, from maps of size ``source`` to ``grid`` can go, the best first."""
+    found = []
+    if winograd.suits(dtype, kernel, stride, dilation, groups, channels, out, grid):
+        found.append("winograd")
+    if what != "backward_weights" and conv_small.suits(kernel, stride, dilation, groups, source, grid):
+        found.append("small maps")
+    return (*found, "direct")
+
+
+def way(what: str, dtype: Any, *options: Any, run: Any = None) -> str:
+    """The way that is taken; ``options`` as in ``ways``. ``run`` does the work, should ways be timed."""
+    return pick((what, np.dtype(dtype).name, *options), ways(what, dtype, *options), run)
+
+
+def _pair(x: Any) -> Pair:
+    return int(x[0]), int(x[1])
 
 
 def forward(y: Any, x: Any, w: Any, bias: Any, stride: Pair, padding: Any, dilation: Pair, groups: int) -> None:
     """``y = x * w + bias``."""
     if not y.size:
         return
+
+    def run(way: str) -> None:
+        _forward(way, y, x, w, bias, stride, padding, dilation, groups)
+
+    options = w.shape[:2], _pair(stride), _pair(dilation), groups, x.shape[1], y.shape[1], x.shape[2:], y.shape[2:]
+    run(way("forward", x.dtype, *options, run=run))
+
+
+def _forward(
+    way: str, y: Any, x: Any, w: Any, bias: Any, stride: Pair, padding: Any, dilation: Pair, groups: int
+) -> None:
     (top, _), (left, _) = pads_of(padding)
-    kh, kw = w.shape[:2]
-    if winograd.suits(x.dtype, (kh, kw), stride, dilation, groups, x.shape[1], y.shape[1], y.shape[2:]):
-        out = nhwc(y)
-        target = out if is_dense(out) else np.empty(out.shape, out.dtype)
-        winograd.forward(target, dense(nhwc(x)), w, bias, (top, left))
-        if target is not out:
-            out[...] = target
-        return
-    if conv_small.suits((kh, kw), stride, dilation, groups, x.shape[2:], y.shape[2:]):
-        out = nhwc(y)
-        target = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
-        x = np.ascontiguousarray(nhwc(x))
-        conv_small.run(target, x, w.reshape(kh * kw, *w.shape[2:]), (kh, kw), bias, (top, left))
-        if target is not out:
-            out[...] = target
-        return
-    taps = taps_of((kh, kw), stride, (top, left), dilation, y.shape[2:], x.shape[2:])
-    out = nhwc(y)
-    direct = out.strides[3] == out.itemsize or out.shape[3] == 1
+    kernel, out = w.shape[:2], nhwc(y)
+    direct = out.flags.c_contiguous if way == "small maps" else is_dense(out)
+    if way == "direct":
+        direct = out.strides[3] == out.itemsize or out.shape[3] == 1
     target = out if direct else np.empty(out.shape, out.dtype)
-    conv_taps.run(target, nhwc(x), w, bias, taps, groups)
+    if way == "winograd":
+        winograd.forward(target, dense(nhwc(x)), w, bias, (top, left))
+    elif way == "small maps":
+        flat = w.reshape(kernel[0] * kernel[1], *w.shape[2:])
+        conv_small.run(target, np.ascontiguousarray(nhwc(x)), flat, kernel, bias, (top, left))
+    else:
+        taps = taps_of(kernel, stride, (top, left), dilation, y.shape[2:], x.shape[2:])
+        conv_taps.run(target, nhwc(x), w, bias, taps, groups)
     if not direct:
         out[...] = target
 
@@ -73,41 +99,49 @@ def backward_data(dx: Any, dy: Any, w: Any, stride: Pair, padding: Any, dilation
     """The gradient of ``x``: per phase of the stride a convolution of ``dy`` with the taps that meet this phase."""
     if not dx.size:
         return
-    out = nhwc(dx)
-    direct = out.strides[3] == out.itemsize or out.shape[3] == 1
-    target = out if direct else np.empty(out.shape, out.dtype)
     if not dy.size:
-        out[...] = 0
+        dx[...] = 0
         return
-    (top, _), (left, _) = pads_of(padding)
-    if winograd.suits(dx.dtype, w.shape[:2], stride, dilation, groups, dx.shape[1], dy.shape[1], dx.shape[2:]) and (
-        max(top, left) <= 2
-    ):
+    before = tuple(each[0] for each in pads_of(padding))
+
+    def run(way: str) -> None:
+        _backward_data(way, dx, dy, w, stride, before, dilation, groups)
+
+    options = w.shape[:2], _pair(stride), _pair(dilation), groups, dx.shape[1], dy.shape[1], dy.shape[2:], dx.shape[2:]
+    if max(before) > 2:  # beyond what the turned convolution of Winograd's can start with
+        run("small maps" if "small maps" in ways("backward_data", dx.dtype, *options) else "direct")
+    else:
+        run(way("backward_data", dx.dtype, *options, run=run))
+
+
+def _backward_data(
+    way: str, dx: Any, dy: Any, w: Any, stride: Pair, before: tuple[int, ...], dilation: Pair, groups: int
+) -> None:
+    out, (kh, kw), (top, left) = nhwc(dx), w.shape[:2], before
+    direct = out.flags.c_contiguous if way == "small maps" else out.strides[3] == out.itemsize or out.shape[3] == 1
+    target = out if direct else np.empty(out.shape, out.dtype)
+    if way == "winograd":
         winograd.backward_data(target, dense(nhwc(dy)), w, (top, left))
-        if not direct:
-            out[...] = target
-        return
-    kh, kw = w.shape[:2]
-    if conv_small.suits((kh, kw), stride, dilation, groups, dy.shape[2:], dx.shape[2:]):
-        target = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
+    elif way == "small maps":
         turned = _turned(w, list(range(kh * kw))[::-1], 1)
         conv_small.run(target, np.ascontiguousarray(nhwc(dy)), turned, (kh, kw), None, (kh - 1 - top, kw - 1 - left))
-        if target is not out:
-            out[...] = target
-        return
-    for a, rows in _phases(out.shape[1], w.shape[0], stride[0], top, dilation[0]):
-        for b, columns in _phases(out.shape[2], w.shape[1], stride[1], left, dilation[1]):
-            part = target[:, a :: stride[0], b :: stride[1]]
-            taps = Taps(
-                tuple(r for r, _ in rows for _ in columns), tuple(c for _ in rows for c, _ in columns),
-                (1, 1), part.shape[1:3], dy.shape[2:],
-            )  # fmt: skip
-            turned = w
-            if taps.rows:
-                turned = _turned(w, [i * w.shape[1] + j for _, i in rows for _, j in columns], groups)
-            conv_taps.run(part, nhwc(dy), turned, None, taps, groups)
+    else:
+        _by_phases(target, nhwc(dy), w, stride, (top, left), dilation, groups)
     if not direct:
         out[...] = target
+
+
+def _by_phases(out: Any, dy: Any, w: Any, stride: Pair, before: Pair, dilation: Pair, groups: int) -> None:
+    kh, kw = w.shape[:2]
+    for a, rows in _phases(out.shape[1], kh, stride[0], before[0], dilation[0]):
+        for b, columns in _phases(out.shape[2], kw, stride[1], before[1], dilation[1]):
+            part = out[:, a :: stride[0], b :: stride[1]]
+            taps = Taps(
+                tuple(r for r, _ in rows for _ in columns), tuple(c for _ in rows for c, _ in columns),
+                (1, 1), part.shape[1:3], dy.shape[1:3],
+            )  # fmt: skip
+            turned = _turned(w, [i * kw + j for _, i in rows for _, j in columns], groups) if taps.rows else w
+            conv_taps.run(part, dy, turned, None, taps, groups)
 
 
 @lru_cache(maxsize=1024)

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import math
 
-from sparkdl.kernel import njit
+from sparkdl.kernel import njit, numba
 from sparkdl.optim import checks
-from sparkdl.optim.rules.base import UpdateRule
+from sparkdl.optim.rules.base import UpdateRule, parts_of
+
+prange = numba().prange
 
 
 class Adam(UpdateRule):
@@ -34,14 +36,17 @@ class Adam(UpdateRule):
         root = math.sqrt(1 - b2**step)
         _adam(
             w, g, state["m"], state["v"], real(rate), real(1 - b1), real(b2), real(1 - b2), real(1 / root),
-            real(o["eps"]), real(decay), real(shrink),
+            real(o["eps"]), real(decay), real(shrink), parts_of(w.size),
         )  # fmt: skip
 
 
-@njit
-def _adam(w, g, m, v, rate, new1, b2, new2, scale, eps, decay, shrink):
-    for i in range(w.size):
-        d = g[i] + decay * w[i]
-        m[i] += new1 * (d - m[i])
-        v[i] = b2 * v[i] + new2 * d * d
-        w[i] = shrink * w[i] - rate * m[i] / (math.sqrt(v[i]) * scale + eps)
+@njit(parallel=True)
+def _adam(w, g, m, v, rate, new1, b2, new2, scale, eps, decay, shrink, parts):
+    for part in prange(parts):
+        a, b = part * w.size // parts, (part + 1) * w.size // parts
+        here, slope, first, second = w[a:b], g[a:b], m[a:b], v[a:b]
+        for i in range(here.size):
+            d = slope[i] + decay * here[i]
+            first[i] += new1 * (d - first[i])
+            second[i] = b2 * second[i] + new2 * d * d
+            here[i] = shrink * here[i] - rate * first[i] / (math.sqrt(second[i]) * scale + eps)

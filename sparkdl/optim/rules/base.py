@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sparkdl.errors import UnsupportedError
+from sparkdl.kernel import num_threads
 from sparkdl.optim import checks
 from sparkdl.optim.config import Configured, from_config
 from sparkdl.optim.groups import assign, group_rules
@@ -126,6 +127,11 @@ class UpdateRule(Configured):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_runs": {}}
+
+
+def parts_of(size: int) -> int:
+    """Over how many threads the elements of a run are dealt out."""
+    return max(1, min(num_threads(), size >> 15))
 
 
 def rule_from_config(config: Mapping[str, Any], known: Mapping[str, type] | None = None) -> UpdateRule:

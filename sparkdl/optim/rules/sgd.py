@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sparkdl.kernel import njit
+from sparkdl.kernel import njit, numba
 from sparkdl.optim import checks
-from sparkdl.optim.rules.base import UpdateRule
+from sparkdl.optim.rules.base import UpdateRule, parts_of
+
+prange = numba().prange
 
 
 class SGD(UpdateRule):
@@ -29,21 +31,27 @@ class SGD(UpdateRule):
         real, o = w.dtype.type, s.options
         lr, decay = real(s.lr), real(o["weight_decay"])
         if "momentum" not in self.slots:
-            _plain(w, g, lr, decay)
+            _plain(w, g, lr, decay, parts_of(w.size))
             return
         keep, fresh = real(o["momentum"]), real(1 if step == 1 else 1 - o["dampening"])
-        _momentum(w, g, state["momentum"], lr, keep, fresh, decay, bool(o["nesterov"]))
+        _momentum(w, g, state["momentum"], lr, keep, fresh, decay, bool(o["nesterov"]), parts_of(w.size))
 
 
-@njit
-def _plain(w, g, lr, decay):
-    for i in range(w.size):
-        w[i] -= lr * (g[i] + decay * w[i])
+@njit(parallel=True)
+def _plain(w, g, lr, decay, parts):
+    for part in prange(parts):
+        a, b = part * w.size // parts, (part + 1) * w.size // parts
+        here, slope = w[a:b], g[a:b]
+        for i in range(here.size):
+            here[i] -= lr * (slope[i] + decay * here[i])
 
 
-@njit
-def _momentum(w, g, v, lr, keep, fresh, decay, nesterov):
-    for i in range(w.size):
-        d = g[i] + decay * w[i]
-        v[i] = keep * v[i] + fresh * d
-        w[i] -= lr * (d + keep * v[i]) if nesterov else lr * v[i]
+@njit(parallel=True)
+def _momentum(w, g, v, lr, keep, fresh, decay, nesterov, parts):
+    for part in prange(parts):
+        a, b = part * w.size // parts, (part + 1) * w.size // parts
+        here, slope, speed = w[a:b], g[a:b], v[a:b]
+        for i in range(here.size):
+            d = slope[i] + decay * here[i]
+            speed[i] = keep * speed[i] + fresh * d
+            here[i] -= lr * (d + keep * speed[i]) if nesterov else lr * speed[i]
