@@ -18,8 +18,10 @@ from sparkdl.kernel import njit, numba
 from sparkdl.nn.kernels import vmath
 from sparkdl.nn.kernels.block import ZERO, block, transpose
 from sparkdl.nn.kernels.recurrent import offsets
+from sparkdl.nn.kernels.rows import dot, total
 
 prange = numba().prange
+_LANES = 16
 
 
 @njit
@@ -41,24 +43,35 @@ def _turned(x, at, step, rows, columns):
 
 
 @njit
-def _softmax(s, scale, keep, limit):
-    """Of one row in place, over its first ``limit`` places and those that ``keep`` allows; zeros elsewhere."""
-    zero = s.dtype.type(0)
+def _largest(s, limit, lanes):
+    """The largest of the first ``limit`` elements; ``lanes`` is scratch, so that some are compared at a time."""
+    lanes[:] = s.dtype.type(-np.inf)
+    whole = limit - limit % _LANES
+    for j in range(0, whole, _LANES):
+        for i in range(_LANES):
+            lanes[i] = max(lanes[i], s[np.uint64(j + i)])
     top = s.dtype.type(-np.inf)
-    for j in range(limit):
-        if keep.size == 0 or keep[j]:
-            top = max(top, s[j])
-    if top == -np.inf:
+    for i in range(_LANES):
+        top = max(top, lanes[i])
+    for j in range(whole, limit):
+        top = max(top, s[j])
+    return top
+
+
+@njit
+def _softmax(s, scale, keep, limit, lanes):
+    """Of one row in place, over its first ``limit`` places and those that ``keep`` allows; zeros elsewhere."""
+    zero, least = s.dtype.type(0), s.dtype.type(-np.inf)
+    if keep.size:
+        for j in range(limit):
+            s[j] = s[j] if keep[j] else least
+    top = _largest(s, limit, lanes)
+    if top == least:
         s[:] = zero
         return
     for j in range(limit):
         s[j] = vmath.exp((s[j] - top) * scale)
-    total = zero
-    for j in range(limit):
-        if keep.size and not keep[j]:
-            s[j] = zero
-        total += s[j]
-    share = s.dtype.type(1) / total
+    share = s.dtype.type(1) / total(s[:limit])
     for j in range(limit):
         s[j] *= share
     for j in range(limit, len(s)):
@@ -75,7 +88,7 @@ def forward(y, p, q, k, v, keep, drop, heads, scale, causal):
             y[n] = 0
             continue
         turned = _turned(k, k.ctypes.data + (n * keys * k.shape[2] + h * d) * size, k.shape[2], keys, d)
-        s = p[n, h]
+        s, lanes = p[n, h], np.empty(_LANES, q.dtype)
         at_q = q.ctypes.data + (n * queries * q.shape[2] + h * d) * size
         at_v = v.ctypes.data + (n * keys * v.shape[2] + h * e) * size
         at_y = y.ctypes.data + (n * queries * y.shape[2] + h * e) * size
@@ -85,7 +98,8 @@ def forward(y, p, q, k, v, keep, drop, heads, scale, causal):
                 allowed = keep[n, h if keep.shape[1] > 1 else 0, i if keep.shape[2] > 1 else 0]
             else:
                 allowed = keep[0, 0, 0]
-            _softmax(s[i], scale, allowed, min(keys, i + 1 + keys - queries) if causal else keys)
+            limit = min(keys, max(0, i + 1 + keys - queries)) if causal else keys
+            _softmax(s[i], scale, allowed, limit, lanes)
         if drop.size:
             s = s * drop[n, h]
         _times(q, at_y, y.shape[2], s.ctypes.data, keys, 1, at_v, v.shape[2], queries, keys, e)
@@ -119,11 +133,9 @@ def backward(dq, dk, dv, dy, dmean, p, q, k, v, drop, heads, scale):
             if dmean.size:
                 for j in range(keys):
                     row[j] += dmean[n, i, j] / q.dtype.type(heads)
-            total = q.dtype.type(0)
+            along = dot(row, weights)
             for j in range(keys):
-                total += row[j] * weights[j]
-            for j in range(keys):
-                row[j] = weights[j] * (row[j] - total) * scale
+                row[j] = weights[j] * (row[j] - along) * scale
         at_q, at_k = q.ctypes.data + from_q, k.ctypes.data + from_k
         _times(q, dq.ctypes.data + from_q, q.shape[2], at_ds, keys, 1, at_k, k.shape[2], queries, keys, d)
         _times(q, dk.ctypes.data + from_k, k.shape[2], at_ds, 1, keys, at_q, q.shape[2], keys, queries, d)

@@ -10,6 +10,7 @@ from sparkdl.nn.kernels import conv_small, conv_taps, winograd
 from sparkdl.nn.kernels.conv_taps import Pair, dense, nhwc, pads_of, taps_of
 
 _FEW = 3  # tiles of 4x4 pixels: for fewer, reading the weights four times as large takes longer than it saves
+_ROWS = 6  # pictures: for fewer, going pixel by pixel reads the weights several times for half empty register tiles
 
 
 class Ready:
@@ -38,7 +39,7 @@ class Ready:
             if self._transformed is None:
                 self._transformed = winograd.transformed(w)
             winograd.forward(out, dense(source), w, self.bias, (top, left), self.relu, self._transformed)
-        elif conv_small.suits(kernel, *options, x.shape[2:], y.shape[2:]):
+        elif len(x) >= _ROWS and conv_small.suits(kernel, *options, x.shape[2:], y.shape[2:]):
             flat = w.reshape(kernel[0] * kernel[1], *w.shape[2:])
             conv_small.run(out, np.ascontiguousarray(source), flat, kernel, self.bias, (top, left))
             if self.relu:

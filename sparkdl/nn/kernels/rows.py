@@ -16,19 +16,21 @@ prange = numba().prange
 
 
 @njit(fastmath=("contract", "reassoc", "nsz"))
-def _sum(x):
-    total = x.dtype.type(0)
+def total(x):
+    """The sum of a vector."""
+    sum_ = x.dtype.type(0)
     for i in range(x.size):
-        total += x[i]
-    return total
+        sum_ += x[i]
+    return sum_
 
 
 @njit(fastmath=("contract", "reassoc", "nsz"))
-def _dot(x, y):
-    total = x.dtype.type(0)
+def dot(x, y):
+    """The sum of products of two vectors."""
+    sum_ = x.dtype.type(0)
     for i in range(x.size):
-        total += x[i] * y[i]
-    return total
+        sum_ += x[i] * y[i]
+    return sum_
 
 
 @njit(parallel=True)
@@ -37,10 +39,10 @@ def normalise(y, scale, x, eps):
     for r in prange(len(x)):
         n = x.dtype.type(x.shape[1])
         row, to = x[r], y[r]
-        mean = _sum(row) / n
+        mean = total(row) / n
         for i in range(row.size):
             to[i] = row[i] - mean
-        factor = one / np.sqrt(_dot(to, to) / n + eps)
+        factor = one / np.sqrt(dot(to, to) / n + eps)
         for i in range(row.size):
             to[i] *= factor
         scale[r] = factor
@@ -51,6 +53,6 @@ def normalise_gradient(dx, g, y, scale):
     for r in prange(len(g)):
         n = g.dtype.type(g.shape[1])
         slope, normal, to, factor = g[r], y[r], dx[r], scale[r]
-        mean, along = _sum(slope) / n, _dot(slope, normal) / n
+        mean, along = total(slope) / n, dot(slope, normal) / n
         for i in range(slope.size):
             to[i] = factor * (slope[i] - mean - normal[i] * along)

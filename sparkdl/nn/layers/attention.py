@@ -8,6 +8,7 @@ from sparkdl import memory
 from sparkdl.errors import ShapeError
 from sparkdl.nn import rng
 from sparkdl.nn.kernels import attention, gemm, leaves
+from sparkdl.nn.kernels.adding import added
 from sparkdl.nn.layers.draws import uniform
 from sparkdl.nn.layers.linear import Linear
 from sparkdl.nn.module import Layer
@@ -239,4 +240,4 @@ def _folded(dxs, given):
     """The gradients of as many inputs as were given."""
     if given == 3:
         return dxs
-    return (dxs[0], dxs[1] + dxs[2]) if given == 2 else (dxs[0] + dxs[1] + dxs[2],)
+    return (dxs[0], added(dxs[1], dxs[2])) if given == 2 else (added(added(dxs[0], dxs[1]), dxs[2]),)

@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 
+from sparkdl import memory
 from sparkdl.errors import ShapeError
 from sparkdl.nn.kernels import rows
 from sparkdl.nn.layers.windows import PLACES
@@ -15,14 +16,14 @@ from sparkdl.nn.parameter import Parameter
 
 def _normalised(v, eps):
     """``(v - mean) / sqrt(var + eps)`` of contiguous vectors along the last axis, and the factors."""
-    y, scale = np.empty_like(v), np.empty(v.shape[:-1], v.dtype)
+    y, scale = memory.empty(v.shape, v.dtype), np.empty(v.shape[:-1], v.dtype)
     rows.normalise(_matrix(y), scale.reshape(-1), _matrix(v), v.dtype.type(eps))
     return y, scale
 
 
 def _normalised_back(g, normal, scale):
     """The gradient of ``v`` from that of ``_normalised``."""
-    dx = np.empty_like(normal)
+    dx = memory.empty(normal.shape, normal.dtype)
     rows.normalise_gradient(_matrix(dx), _matrix(np.ascontiguousarray(g)), _matrix(normal), scale.reshape(-1))
     return dx
 
@@ -74,8 +75,12 @@ class LayerNorm(Layer):
         normal, scale = _normalised(v, self.eps)
         ctx.save(normal, scale)
         y = normal.reshape(x.shape)
-        y = y if self.weight is None else y * self.weight.data
-        return y if self.bias is None else y + self.bias.data
+        if self.weight is None:
+            return y
+        y = np.multiply(y, self.weight.data, out=memory.empty(y.shape, y.dtype))
+        if self.bias is not None:
+            y += self.bias.data
+        return y
 
     def backward(self, dy, ctx):
         normal, scale = ctx.saved
@@ -84,7 +89,9 @@ class LayerNorm(Layer):
             ctx.grad(self.weight, lambda w, part: self._sum(w, dy[part] * normal[part].reshape(dy[part].shape)))
         if self.bias is not None:
             ctx.grad(self.bias, lambda b, part: self._sum(b, dy[part]))
-        g = dy if self.weight is None else dy * self.weight.data
+        g = dy
+        if self.weight is not None:
+            g = np.multiply(dy, self.weight.data, out=memory.empty(dy.shape, dy.dtype))
         return _normalised_back(g.reshape(normal.shape), normal, scale).reshape(shape)
 
     def _sum(self, out, terms):
