@@ -73,8 +73,10 @@ def peak() -> float:
         with Loop(b, count):
             for each in sums:
                 b.store(w.fma(b, b.load(each), x, x), each)
-        for each in sums:
-            w.store(b, b.load(each), at)
+        total = b.load(sums[0])
+        for each in sums[1:]:
+            total = b.fadd(total, b.load(each))
+        w.store(b, total, at)
         b.ret_void()
         return module
 
