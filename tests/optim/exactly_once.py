@@ -29,8 +29,8 @@ def net():
     return nn.Linear(3, 1)
 
 
-def train(counts, tasks, *, job=lambda job: job, loop=Loop, **options):
-    """Line by line the history, and the weights, of every task."""
+def train(counts, tasks, *, loop=Loop, keeps=(), resume=None, **options):
+    """History, weights and loop of every task; ``keeps`` are rank 0's snapshots, ``resume`` is one to go on from."""
     x, y, weight, hashes = data(counts)
     shards = len(counts)
     options = {"batch_size": 7, "max_epochs": 2, "seed": 3, "progress": False, "shards": shards, **options}
@@ -41,9 +41,10 @@ def train(counts, tasks, *, job=lambda job: job, loop=Loop, **options):
         mine = np.flatnonzero((hashes % shards >= first) & (hashes % shards < last))
         columns = [Dense(x[mine])], [Dense(y[mine])], Dense(weight[mine])
         feed = Feed(*columns, hashes[mine], shards=shards, first=first, last=last)
+        mine = keeps if store.rank == 0 else [replace(keep, save=None) for keep in keeps]
         run = loop(
-            job(replace(trainer.job(()), validate=lambda progress: False)), feed, AllReduce(timeout=60.0),
-            Member(store.rank, tasks, shards, store.teams), store,
+            replace(trainer.job(()), validate=lambda progress: False), feed, AllReduce(timeout=60.0),
+            Member(store.rank, tasks, shards, store.teams), store, keeps=mine, resume=resume,
         )  # fmt: skip
         done = run.run()
         return optim.History(done.history), run.model.state_dict(), run

@@ -126,6 +126,22 @@ def test_rows_that_move_between_tasks_give_the_weights_of_arrays(frame):
     assert any((w != other[name]).any() for name, w in weights.items())
 
 
+def test_rows_that_moved_are_brought_back_into_place_on_another_number_of_tasks():
+    """As after a fault: three tasks train into the third epoch, two go on from their snapshot."""
+    from sparkdl.optim.checkpoint.keep import Keep
+
+    counts, options = [20, 0, 7, 33, 5, 1, 18, 16], {"batch_size": 9, "max_epochs": 4, "reshuffle": True}
+    ((whole, expected, _),) = exactly_once.train(counts, 1, **options)
+    taken = []
+    exactly_once.train(counts, 3, keeps=[Keep(lambda progress: progress.iteration == 29, taken.append)], **options)
+    (snapshot,) = taken
+    assert (snapshot.progress.epoch, snapshot.epoch.step) == (2, 29 - 2 * 12)
+    for history, weights, _ in exactly_once.train(counts, 2, resume=snapshot, **options):
+        assert without_seconds(history) == without_seconds(whole) and history.exactly_once
+        for name, w in expected.items():
+            np.testing.assert_array_equal(weights[name], w)
+
+
 def test_reshuffling_without_shuffling_is_refused():
     with pytest.raises(ValueError, match="reshuffle=True deals rows anew, and shuffle=False"):
         optim.Trainer(exactly_once.net(), nn.MSELoss(), optim.SGD(lr=0.1), shuffle=False, reshuffle=True)

@@ -152,6 +152,14 @@ def test_a_dataframe_is_explained_trained_on_where_it_says_and_compared(frame, e
     assert 0.3 < measured / predicted < 3
 
 
+def test_an_empty_dataframe_is_refused(frame):
+    from sparkdl.errors import DataError
+
+    for options in ({"where": "auto"}, {"layout": "auto"}, {"where": "local"}):
+        with pytest.raises(DataError, match="no rows"):
+            trainer(**options).fit(frame.limit(0), **COLUMNS)
+
+
 def test_collected_rows_give_the_same_bits(frame, expected):
     one = trainer(where="local")
     history = one.fit(frame, **COLUMNS, validation=frame)

@@ -36,6 +36,8 @@ class TrialTask(Task):
 
     def run(self, batches: Iterable[Any], rank: int) -> list[tuple[str, str, bytes]]:
         feed, _ = self.plan.decode(batches, task=0, tasks=1, transform=self.job.transform)
+        if not len(feed):
+            raise DataError("there are no rows to train on.")
         check_feed(self.job.model, self.job.loss, feed)
         most = kernel._most_threads()
         facts = {
