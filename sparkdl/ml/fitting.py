@@ -64,4 +64,6 @@ def fit_here(
     trainer.check_names(job, validation is not None)
     begin = None if resume is None else trainer.checkpoints(resume).newest()
     written = None if trainer.checkpoint is None else trainer.checkpoints(trainer.checkpoint)
-    return fit_frame_here(job, data, columns, validation, trainer.progress, written, begin)
+    with trainer.told(job) as told:
+        told.history = fit_frame_here(told.asks(job), data, columns, validation, told, written, begin)
+    return told.history

@@ -10,6 +10,8 @@ __getattr__, __dir__, __all__ = attach(
         "progress": ["Progress"],
         "config": ["from_config"],
         "stragglers": ["BackupTasks", "DropLate"],
+        "costs": ["CostReport"],
+        "watch.callback": ["Callback"],
         # update rules
         "rules.base": ["UpdateRule", "rule_from_config"],
         "rules.sgd": ["SGD"],

@@ -4,44 +4,43 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 from sparkdl.optim.progress import Progress
+from sparkdl.optim.watch.callback import Callback
+
+PAUSE = 0.1  # seconds between two drawings
 
 
-class Bar:
-    """``update(progress, figures)`` draws; figures with ``steps`` are mid-epoch, others an epoch's results, of which
-    ``on_epoch(progress, figures)`` is told too.
-    """
+class Bar(Callback):
+    """Draws on ``out``, standard error by default; what is no terminal gets the epochs' lines only."""
 
-    def __init__(
-        self,
-        show: bool = True,
-        out: TextIO | None = None,
-        on_epoch: Callable[[Progress, dict[str, Any]], None] | None = None,
-    ) -> None:
-        self.show, self.out, self.on_epoch = show, out or sys.stderr, on_epoch
+    def __init__(self, out: TextIO | None = None) -> None:
+        self.out = out or sys.stderr
         self.live = bool(getattr(self.out, "isatty", lambda: False)())
         self.first: tuple[float, Progress] | None = None  # when the bar was first drawn, and how far training was then
+        self.drawn = -PAUSE
         self.width = 0
 
-    def update(self, progress: Progress, figures: dict[str, Any]) -> None:
-        if self.on_epoch is not None and "steps" not in figures:
-            self.on_epoch(progress, figures)
-        if not self.show:
-            return
-        if "steps" in figures:
-            if self.live:
-                self._line(self._running(progress, figures), end="\r")
-            return
-        shown = "  ".join(
-            f"{name} {value:.4g}" for name, value in figures.items() if isinstance(value, float) and name != "seconds"
-        )
-        rate = figures["samples"] / max(figures.get("seconds", 0.0), 1e-9)
-        self._line(f"epoch {figures['epoch']:>3}  {shown}  {rate:,.0f} samples/s  {figures['seconds']:.1f} s", end="\n")
+    def on_step(self, progress: Progress, figures: Mapping[str, Any]) -> None:
+        now = time.perf_counter()
+        if self.live and not progress.epoch_ended and now - self.drawn >= PAUSE:
+            self.drawn = now
+            self._line(self._running(progress, figures), end="\r")
 
-    def _running(self, progress: Progress, figures: dict[str, Any]) -> str:
+    def on_epoch(self, progress: Progress, line: Mapping[str, Any]) -> None:
+        shown = "  ".join(
+            f"{name} {value:.4g}" for name, value in line.items() if isinstance(value, float) and name != "seconds"
+        )
+        rate = line["samples"] / max(line.get("seconds", 0.0), 1e-9)
+        self._line(f"epoch {line['epoch']:>3}  {shown}  {rate:,.0f} samples/s  {line['seconds']:.1f} s", end="\n")
+
+    def on_end(self, history: Any, error: BaseException | None) -> None:
+        if self.width:
+            self._line("", end="\r")
+
+    def _running(self, progress: Progress, figures: Mapping[str, Any]) -> str:
         part = figures["step"] / figures["steps"]
         done = int(24 * part)
         text = f"epoch {progress.epoch + 1:>3} [{'=' * done}{' ' * (24 - done)}] {part:4.0%}  loss {progress.loss:.4g}"
@@ -59,10 +58,3 @@ class Bar:
         self.out.write(text.ljust(self.width) + end)
         self.out.flush()
         self.width = len(text) if end == "\r" else 0
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self.show and self.width:
-            self._line("", end="\r")

@@ -16,10 +16,11 @@ class History(Sequence[Mapping[str, Any]]):
 
     ``history["loss"]`` is the column of that name. ``rows_once``, ``rows_never`` and ``rows_more`` count the rows that
     the epoch used once, not at all and more often; ``exactly_once`` says that there were only the first.
-    ``costs`` says where time went, per worker; ``visits`` how often the rows of the last epoch were used. ``restarts``
-    has a dict for every time that training lost a task and went on: from which ``step``, on how many ``tasks``, the
-    seconds ``lost`` from the loss being noticed to the next step, when that was done (``at``, seconds since 1970), and
-    the ``error``. ``predicted`` is ``{what: (predicted, measured)}`` where training was explained before.
+    ``costs`` says where time and bytes went, per task: print it (see `CostReport`). ``visits`` says how often the rows
+    of the last epoch were used. ``restarts`` has a dict for every time that training lost a task and went on: from
+    which ``step``, on how many ``tasks``, the seconds ``lost`` from the loss being noticed to the next step, when that
+    was done (``at``, seconds since 1970), and the ``error``. ``predicted`` is ``{what: (predicted, measured)}`` where
+    training was explained before.
     """
 
     def __init__(
@@ -63,9 +64,11 @@ class History(Sequence[Mapping[str, Any]]):
         return pandas.DataFrame(self.epochs, columns=self.names)
 
     def to_json(self, path: str | Path) -> None:
-        Path(path).write_text(json.dumps(self.epochs, indent=1))
+        """A list of dicts; arrays (a confusion matrix) as lists, what is not a number as null."""
+        Path(path).write_text(json.dumps(plain(self.epochs), indent=1, allow_nan=False))
 
     def to_csv(self, path: str | Path) -> None:
+        """A line per epoch under a line of names."""
         with open(path, "w", newline="") as file:
             writer = csv.DictWriter(file, self.names)
             writer.writeheader()
@@ -73,6 +76,17 @@ class History(Sequence[Mapping[str, Any]]):
 
     def __repr__(self) -> str:
         return f"History({self.epochs!r})"
+
+
+def plain(value: Any) -> Any:
+    """Figures as strict JSON has them: arrays as lists, NaN and infinities as None."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def figures(history: Sequence[Mapping[str, Any]], monitor: str) -> list[tuple[int, float]]:

@@ -23,6 +23,8 @@ class Job:
     waits for another one, ``threads`` how many its kernels use on Spark (None: ``spark.task.cpus``);
     ``reshuffle`` whether all rows are dealt anew in every epoch; ``micro_batches`` is in how many parts a task works
     through its share of a batch; ``stragglers`` says when a step goes on without the tasks that are late.
+    ``watched``: whether the driver wants to hear from every task, not from the first one only; ``histograms``: after
+    every how many steps weights and gradients are counted into histograms (None: never).
     """
 
     model: Module
@@ -46,3 +48,5 @@ class Job:
     micro_batches: int = 1
     stragglers: Stragglers | None = None
     transform: Callable[..., Any] | None = None
+    watched: bool = False
+    histograms: int | None = None

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 from sparkdl.data.arrays import ArrayFeed
 from sparkdl.data.feed import Feed
 from sparkdl.data.spill import default_budget
 from sparkdl.errors import DataError
-from sparkdl.optim.bar import Bar
 from sparkdl.optim.check import check_evaluated, check_feed
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.checkpoint.keep import Keep
 from sparkdl.optim.checkpoint.snapshot import Snapshot
+from sparkdl.optim.costs import CostReport
 from sparkdl.optim.evaluate import figures, shard_by_shard
 from sparkdl.optim.exchange.local import Local
 from sparkdl.optim.exchange.member import Member
@@ -23,6 +22,7 @@ from sparkdl.optim.history import History
 from sparkdl.optim.job import Job
 from sparkdl.optim.loop import Loop
 from sparkdl.optim.trial import row_bytes, trial
+from sparkdl.optim.watch.callbacks import Callbacks
 
 
 def feed_of(job: Job, data: Any, order_by: Any = None) -> ArrayFeed:
@@ -40,26 +40,24 @@ def fit_arrays(
     data: Any,
     validation: Any,
     order_by: Any,
-    show: bool,
+    told: Callbacks,
     checkpoints: Checkpoints | None = None,
     resume: Snapshot | None = None,
-    on_epoch: Callable[..., None] | None = None,
 ) -> History:
     """Trains ``job.model`` in place on arrays."""
     held_out = None if validation is None else feed_of(job, validation)
-    return fit_feed(job, feed_of(job, data, order_by), held_out, show, checkpoints, resume, on_epoch)
+    return fit_feed(job, feed_of(job, data, order_by), held_out, told, checkpoints, resume)
 
 
 def fit_feed(
     job: Job,
     feed: Feed,
     validation: Feed | None,
-    show: bool,
+    told: Callbacks,
     checkpoints: Checkpoints | None = None,
     resume: Snapshot | None = None,
-    on_epoch: Callable[..., None] | None = None,
 ) -> History:
-    """Trains ``job.model`` in place, from ``resume`` on, and writes ``checkpoints``."""
+    """Trains ``job.model`` in place, from ``resume`` on, and writes ``checkpoints``; ``told`` hear how it goes."""
     check_feed(job.model, job.loss, feed)
     if validation is not None:
         check_feed(job.model, job.loss, validation, "validation ")
@@ -68,13 +66,12 @@ def fit_feed(
         if resume is None:
             checkpoints.check_unused()
         keeps.append(Keep(job.checkpoint, checkpoints.save, last=True))
-    with Bar(show, on_epoch=on_epoch) as bar:
-        loop = Loop(
-            job, feed, Local(job.clip), Member(shards=job.shards), validation=validation, report=bar.update,
-            keeps=keeps, resume=resume,
-        )  # fmt: skip
-        done = loop.run()
-    return History(done.history, visits=loop.visits.report())
+    loop = Loop(
+        job, feed, Local(job.clip), Member(shards=job.shards), validation=validation, report=told.here,
+        keeps=keeps, resume=resume,
+    )  # fmt: skip
+    done = loop.run()
+    return History(done.history, costs=CostReport([loop.facts()]), visits=loop.visits.report())
 
 
 def explain_arrays(job: Job, data: Any, epochs: int) -> Explanation:

@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -37,17 +37,21 @@ from sparkdl.optim.late import Late, no_merge
 from sparkdl.optim.ledger import Ledger
 from sparkdl.optim.microbatches import MicroBatches
 from sparkdl.optim.progress import Progress
+from sparkdl.optim.watch.counting import Counting
+from sparkdl.optim.watch.meter import Meter
+from sparkdl.optim.watch.phases import Phases
 from sparkdl.tree import fold
 
-Report = Callable[[Progress, dict[str, Any]], None]
+Report = Callable[[Progress, dict[str, Any], dict[str, Any]], None]
 
 
 class Loop:
     """One task's part in a training run.
 
     ``exchange`` sums gradients over the tasks and applies the rule; ``member`` says which of them this is;
-    ``report(progress, figures)`` is called now and then, and after every epoch; ``keeps`` says when snapshots are
-    taken and where they go, alike on all tasks; ``resume`` is the one to go on from.
+    ``report(progress, figures, reading)`` is called now and then, and after every epoch: ``figures`` has ``step`` of
+    ``steps`` in the epoch, and at its end the history's ``line``; ``reading`` is what this task's `Meter` says.
+    ``keeps`` says when snapshots are taken and where they go, alike on all tasks; ``resume`` is the one to go on from.
     """
 
     def __init__(
@@ -63,7 +67,7 @@ class Loop:
         resume: Snapshot | None = None,
     ) -> None:
         self.job, self.feed, self.member, self.validation, self.exchange = job, feed, member, validation, exchange
-        self.report = report or (lambda progress, figures: None)
+        self.report = report or (lambda progress, figures, reading: None)
         self.keeps = keeps
         self.model = job.model.train()
         self.flat = Flat(self.model)
@@ -73,8 +77,18 @@ class Loop:
         self.progress, self.epoch = Progress(), Epoch()
         self.before = self.progress  # as it was when the last step was made
         self.best = BestWeights(job.end)
+        self.steps = 0  # of the epoch that is going on
         self.kept = -1  # iteration of the newest snapshot that the end of the run would repeat
-        self.starved = 0.0  # seconds that computing waited for rows
+        self.phases = Phases(exchange.costs)
+        self.meter = Meter(exchange.costs, self.phases)
+        with self.phases.measure("begin"):
+            self._begin(store, resume)
+        self.counting = Counting(job.histograms, self.flat, exchange, self.meter)
+
+    # -- before the first step -------------------------------------------------------------------------------------
+    def _begin(self, store: BlockStore | None, resume: Snapshot | None) -> None:
+        """Memory for weights and gradients, what the tasks have to agree on, and where training goes on from."""
+        job, member, exchange = self.job, self.member, self.exchange
         exchange.bind(member, store, self.flat.weights[: self.flat.trainable], self.flat.segments, job.rule)
         self.flat.move(exchange.weights, exchange.grads)
         self.micro = MicroBatches(self.flat, job.micro_batches)
@@ -88,13 +102,12 @@ class Loop:
         self.reshuffle: Reshuffle | None = None
         if job.reshuffle:
             self.reshuffle = Reshuffle(
-                feed, self.counts, job.seed, member.rank, member.size, store, exchange.gather
+                self.feed, self.counts, job.seed, member.rank, member.size, store, exchange.gather
             )
         self.run_facts = self._run_facts()
         if resume is not None:
             self._resume(resume)
 
-    # -- before the first step -------------------------------------------------------------------------------------
     def _agree(self) -> None:
         """The shapes of rows (a task without rows does not know them) and the rows of each of the V shards."""
         if self.member.size > 1:
@@ -151,17 +164,35 @@ class Loop:
                 break
         last = [keep for keep in self.keeps if keep.last]
         if last and self.kept != self.progress.iteration:
-            self._snapshot(last)
+            with self.phases.measure("snapshot"):
+                self._snapshot(last)
         history = self.progress.history
         if self.epoch.step:  # stopped in the middle of an epoch: a line for what there was of it
             line = {**self._line(), **self.ledger.counts()}
             history = (*history, line)
-            self.report(self.progress, line)
+            self._tell(self.steps, self.epoch.step, line=line)
         if self.late is not None:
             self.late.settle()
         self.exchange.finish()
         self.best.restore(self.model)
+        self.meter.stop()
         return replace(self.progress, history=history)
+
+    def facts(self) -> dict[str, Any]:
+        """What this task has to say when it is done: seconds, bytes, how often its rows were used."""
+        return {
+            "costs": asdict(self.exchange.costs),
+            "wall": self.meter.wall,
+            "phases": self.phases.seconds(),
+            "starved": self.phases.seconds()["starved"],
+            "rows": self.meter.rows,
+            "visits": self.visits.report(),
+            "over_time": self.meter.columns(),
+        }
+
+    def _tell(self, steps: int, step: int, **more: Any) -> None:
+        with self.phases.measure("report"):
+            self.report(self.progress, {"steps": steps, "step": step, **more}, self.meter.read())
 
     def _go_through_epoch(self) -> bool:
         """Steps until the epoch's end (True) or the job's (False)."""
@@ -169,8 +200,10 @@ class Loop:
         plan = self.plan = EpochPlan(
             self.counts, job.batch_size, job.seed, self.progress.epoch, job.shuffle, job.reshuffle, self.ledger.again
         )
+        self.steps = plan.steps
         if self.reshuffle is not None:
-            self.reshuffle.to(self.progress.epoch)
+            with self.phases.measure("starved"):
+                self.reshuffle.to(self.progress.epoch)
         if not self.epoch.step:
             self.visits.reset()
         before, began, seconds = self.progress.seconds, time.perf_counter(), self.epoch.seconds
@@ -178,9 +211,10 @@ class Loop:
         share = (plan.batch(step, self.feed.first, self.feed.last) for step in range(self.epoch.step, plan.steps))
         with Prefetch(self.feed, share) as ahead:
             for batch, rows in ahead:
-                self.starved += ahead.waited - waited
+                self.phases.add("starved", ahead.waited - waited)
                 waited = ahead.waited
                 loss, weight, clock = self._step(batch, rows, began)
+                self.meter.count(len(batch.local), loss, weight)
                 e = self.epoch
                 e.step, e.loss, e.weight, e.samples = (
                     e.step + 1,
@@ -206,13 +240,14 @@ class Loop:
                     e.figures = self._validate()
                 due = [keep for keep in self.keeps if keep.due(self.progress)]
                 if due:
-                    self._snapshot(due)
+                    with self.phases.measure("snapshot"):
+                        self._snapshot(due)
                 if ended:
                     return True
                 now = time.perf_counter()
                 if now - reported >= job.report_every:
                     reported = now
-                    self.report(self.progress, {"steps": plan.steps, "step": e.step})
+                    self._tell(plan.steps, e.step)
                 if job.end(self.progress):
                     return False
         return True
@@ -233,7 +268,7 @@ class Loop:
             self.progress = replace(self.progress, history=(*history, line))
         self.epoch = Epoch()
         self.best.look(self.model, self.progress)
-        self.report(self.progress, line)
+        self._tell(self.steps, self.steps, line=line)
 
     def _line(self) -> dict[str, Any]:
         e = self.epoch
@@ -249,7 +284,8 @@ class Loop:
 
     def _step(self, batch: Batch, rows: Rows, began: float) -> tuple[float, float, float]:
         """One update; the summed loss and weight of the global batch, and rank 0's seconds since ``began``."""
-        done = self._gradients(batch, rows)
+        with self.phases.measure("compute"):
+            done = self._gradients(batch, rows)
         header = np.zeros((len(self.member.subtrees), 3))
         suspect = ""
         if done is None:  # this task is late, and the step goes on without it
@@ -262,7 +298,9 @@ class Loop:
             header[:, :CLOCK] = [fold(leaves, np.add, a, b) for a, b in self.member.subtrees]
         if self.member.rank == 0:  # so all tasks have one clock, and triggers that look at it fire alike
             header[0, CLOCK] = time.perf_counter() - began
-        total = self.exchange.step(self.exchange.grads, header, self.progress.iteration + 1, self.progress)
+        step = self.progress.iteration + 1
+        with self.counting.of(step):
+            total = self.exchange.step(self.exchange.grads, header, step, self.progress)
         if not math.isfinite(total[0]):
             self._explain_loss(suspect)
         return float(total[0]), float(total[1]), float(total[CLOCK])
@@ -310,7 +348,8 @@ class Loop:
         assert self.validation is not None
         if self.late is not None:
             self.late.settle()
-        return evaluate(self.model, self.validation, self.job.metrics, self.exchange, self.member.shards)
+        with self.phases.measure("validate"):
+            return evaluate(self.model, self.validation, self.job.metrics, self.exchange, self.member.shards)
 
     def _snapshot(self, keeps: Sequence[Keep]) -> None:
         """All tasks take part: the rule's state lies with the owners, the counts of visits with the rows."""

@@ -13,6 +13,7 @@ from sparkdl.blockmanager.codecs import make as make_codec
 from sparkdl.errors import DataError, UnsupportedError
 from sparkdl.nn.losses.loss import Loss
 from sparkdl.nn.module import Module
+from sparkdl.optim.bar import Bar
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.checkpoint.files import LocalFiles
 from sparkdl.optim.history import History
@@ -20,9 +21,12 @@ from sparkdl.optim.job import Job
 from sparkdl.optim.progress import Progress
 from sparkdl.optim.rules.base import UpdateRule
 from sparkdl.optim.stragglers import checked
+from sparkdl.optim.watch.callback import Callback, OnEpoch, checked_callbacks
+from sparkdl.optim.watch.callbacks import Callbacks
 
 if TYPE_CHECKING:
     from sparkdl.optim.explain import Explanation
+    from sparkdl.optim.watch.page import LivePage
 
 SHARDS = 8
 
@@ -53,6 +57,9 @@ class Trainer:
     where        where a DataFrame is trained on: "cluster", its executors (the default); "local", this process, which
                  collects the rows; "auto", the faster one by what ``explain`` says. The weights are the same
     progress     whether to show a progress bar
+    callbacks    what else hears of training, here: `Callback` objects, as optim.TensorBoard("runs/lenet")
+    watch        True: a live page of this training, for a browser on this machine, and afterwards the same page as a
+                 file; its name may be given in place of True, or an `optim.LivePage` with further settings
     checkpoint   folder in which to keep checkpoints: everything that a later ``fit(..., resume=folder)`` needs to go
                  on as if training had never stopped. Training on a DataFrame, task 0 writes them: the folder must then
                  be one that the executors and the driver share. A URI ("hdfs://...", "s3a://...", "file:///...") is
@@ -104,6 +111,8 @@ class Trainer:
         stragglers: Any = None,
         layout: str | None = None,
         where: str = "cluster",
+        callbacks: Sequence[Callback] = (),
+        watch: bool | str | os.PathLike[str] | LivePage = False,
     ) -> None:
         from sparkdl.optim import triggers
 
@@ -162,6 +171,7 @@ class Trainer:
         self.snapshot_every, self.restarts, self.timeout, self.threads = snapshot_every, restarts, timeout, threads
         self.micro_batches, self.reshuffle = micro_batches, bool(reshuffle)
         self.stragglers, self.layout, self.where = checked(stragglers), layout, where
+        self.callbacks, self.page = checked_callbacks(callbacks), page_of(watch)
         self._explained: Any = None
         self.history = History([])
         self._columns: dict[str, Any] = {}
@@ -218,27 +228,41 @@ class Trainer:
         found = None if resume is None else self.checkpoints(resume, here)
         if frame:
             self._columns = columns
-        if here:
-            begin = None if found is None else found.newest()
-        if here and frame:
-            from sparkdl.optim.cluster.here import fit_frame_here
+        begin = found.newest() if here and found is not None else None
+        with self.told(job, on_epoch, spark=not here) as told:
+            job = told.asks(job)
+            if here and frame:
+                from sparkdl.optim.cluster.here import fit_frame_here
 
-            self.history = fit_frame_here(job, data, columns, validation, self.progress, written, begin, on_epoch)
-        elif here:
-            from sparkdl.optim.local import fit_arrays
+                self.history = fit_frame_here(job, data, columns, validation, told, written, begin)
+            elif here:
+                from sparkdl.optim.local import fit_arrays
 
-            self.history = fit_arrays(job, data, validation, order_by, self.progress, written, begin, on_epoch)
-        else:
-            from sparkdl.optim.cluster.fit import fit_frame
+                self.history = fit_arrays(job, data, validation, order_by, told, written, begin)
+            else:
+                from sparkdl.optim.cluster.fit import fit_frame
 
-            read_here = found is not None and isinstance(found.files, LocalFiles)
-            self.history = fit_frame(
-                job, data, columns, validation, self.tasks, self.progress, written,
-                found.newest() if found is not None and read_here else found, self.restarts, on_epoch, self.layout,
-            )  # fmt: skip
+                read_here = found is not None and isinstance(found.files, LocalFiles)
+                self.history = fit_frame(
+                    job, data, columns, validation, self.tasks, told, written,
+                    found.newest() if found is not None and read_here else found, self.restarts, self.layout,
+                )  # fmt: skip
+            told.history = self.history
         if explained is not None:
             self._compare(explained, where)
         return self.history
+
+    def told(
+        self, job: Job, on_epoch: Callable[[Progress, dict[str, Any]], None] | None = None, spark: bool = False
+    ) -> Callbacks:
+        """Who hears of a training run: the bar, the callbacks and the live page."""
+        each = [*([Bar()] if self.progress else []), *([OnEpoch(on_epoch)] if on_epoch is not None else [])]
+        run = {
+            "model": self.model, "loss": self.loss, "optimizer": self.optimizer, "batch_size": self.batch_size,
+            "seed": self.seed, "shards": self.shards, "spark": spark,
+            "metrics": [metric.name for metric in job.metrics],
+        }  # fmt: skip
+        return Callbacks([*each, *self.callbacks, *([] if self.page is None else [self.page])], run)
 
     def explain(
         self,
@@ -341,6 +365,21 @@ class Trainer:
             threads=self.threads,
             micro_batches=int(self.micro_batches),
         )
+
+
+def page_of(watch: Any) -> LivePage | None:
+    """The live page that ``watch=`` asks for."""
+    if watch is False or watch is None:
+        return None
+    from sparkdl.optim.watch.page import LivePage
+
+    if watch is True:
+        return LivePage()
+    if isinstance(watch, str | os.PathLike):
+        return LivePage(watch)
+    if not isinstance(watch, LivePage):
+        raise TypeError(f"Trainer: watch must be True, False, a file's name or optim.LivePage(...), got {watch!r}.")
+    return watch
 
 
 def is_dataframe(data: Any) -> bool:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from sparkdl.blockmanager.bridge.session import new_run
 from sparkdl.data.frame import prepare
 from sparkdl.errors import DataError
-from sparkdl.optim.bar import Bar
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.checkpoint.snapshot import Snapshot
 from sparkdl.optim.cluster.failure import Lost
+from sparkdl.optim.cluster.layers import add_layers
 from sparkdl.optim.cluster.recovery import Recovery
 from sparkdl.optim.cluster.slots import choose_tasks, first_slots, slots_after_fault
 from sparkdl.optim.cluster.stage import drop_after_failure, run_stage
@@ -22,10 +23,12 @@ from sparkdl.optim.cluster.start import Start
 from sparkdl.optim.cluster.task import EvaluateTask, TrainTask, array_of
 from sparkdl.optim.cluster.trial import lay_out
 from sparkdl.optim.cluster.watcher import Watcher
+from sparkdl.optim.costs import CostReport
 from sparkdl.optim.evaluate import figures, unpack
 from sparkdl.optim.history import History
 from sparkdl.optim.job import Job
 from sparkdl.optim.progress import Progress
+from sparkdl.optim.watch.callbacks import Callbacks
 
 log = logging.getLogger(__name__)
 
@@ -36,19 +39,18 @@ def fit_frame(
     columns: dict[str, Any],
     validation: Any,
     tasks: int | None,
-    show: bool,
+    told: Callbacks,
     checkpoints: Checkpoints | None = None,
     resume: Snapshot | Checkpoints | None = None,
     restarts: int = 3,
-    on_epoch: Callable[..., None] | None = None,
     layout: str | None = None,
 ) -> History:
     """Trains ``job.model``: afterwards it holds the weights that the tasks agreed on. Task 0 writes ``checkpoints``.
 
     ``resume`` is a snapshot to go on from, or a folder in which task 0 finds the newest. An attempt that ends by a
-    fault is followed by another one; ``restarts`` of them in a row may be without progress.
+    fault is followed by another one; ``restarts`` of them in a row may be without progress. ``told`` hear how it goes.
     """
-    spark = df.sparkSession
+    spark, began = df.sparkSession, time.time()
     if not job.shuffle and tasks is None and layout is None:
         tasks = min(partitions(df), job.shards)
     slots = first_slots(spark, tasks)
@@ -61,30 +63,31 @@ def fit_frame(
     start = Start(new_run(), snapshot=resume) if isinstance(resume, Snapshot) else Start(new_run(), files=resume)
     recovery = Recovery(spark, start, restarts, checkpoints)
     try:
-        with Bar(show, on_epoch=on_epoch) as bar:
-            watcher = Watcher(spark, bar)
-            while True:
-                frame, plan = prepare(
-                    df,
-                    columns["features"],
-                    columns["label"],
-                    columns["weight"],
-                    tasks=count,
-                    shards=job.shards,
-                    order_by=columns["order_by"],
-                    shuffle=job.shuffle,
-                    dtype=job.model.dtype,
-                    transformed=job.transform is not None,
-                    validation=validation,
-                )
-                task = TrainTask(job, plan, count, recovery.new_run(), recovery.start, checkpoints)
-                try:
-                    rows = attempt(recovery, watcher, frame, task, wanted, barrier=not slots.dynamic)
-                    break
-                except Lost as lost:
-                    recovery.after(lost, count)
-                    slots = slots_after_fault(spark, wanted, least=1 if job.shuffle else wanted)
-                    count = min(wanted, slots.free)
+        watcher = Watcher(spark, told)
+        while True:
+            frame, plan = prepare(
+                df,
+                columns["features"],
+                columns["label"],
+                columns["weight"],
+                tasks=count,
+                shards=job.shards,
+                order_by=columns["order_by"],
+                shuffle=job.shuffle,
+                dtype=job.model.dtype,
+                transformed=job.transform is not None,
+                validation=validation,
+            )
+            task = TrainTask(job, plan, count, recovery.new_run(), recovery.start, checkpoints)
+            submitted = time.time()
+            try:
+                rows = attempt(recovery, watcher, frame, task, wanted, barrier=not slots.dynamic)
+                ended = time.time()
+                break
+            except Lost as lost:
+                recovery.after(lost, count)
+                slots = slots_after_fault(spark, wanted, least=1 if job.shuffle else wanted)
+                count = min(wanted, slots.free)
     except BaseException:
         for run in recovery.runs:
             drop_after_failure(spark, run)
@@ -97,7 +100,8 @@ def fit_frame(
     for text in reports[0]["damaged"]:
         log.warning("checkpoint passed over: %s", text)
     costs = [reports[rank] for rank in sorted(reports)]
-    return History(history, costs=costs, visits=_visits(costs), restarts=recovery.restarts)
+    add_layers(spark, costs, began, submitted, ended)
+    return History(history, costs=CostReport(costs), visits=_visits(costs), restarts=recovery.restarts)
 
 
 def attempt(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from sparkdl.data.frame import prepare
@@ -12,6 +11,7 @@ from sparkdl.optim.checkpoint.snapshot import Snapshot
 from sparkdl.optim.history import History
 from sparkdl.optim.job import Job
 from sparkdl.optim.local import fit_feed
+from sparkdl.optim.watch.callbacks import Callbacks
 
 
 def fit_frame_here(
@@ -19,10 +19,9 @@ def fit_frame_here(
     df: Any,
     columns: dict[str, Any],
     validation: Any,
-    show: bool,
+    told: Callbacks,
     checkpoints: Checkpoints | None = None,
     resume: Snapshot | None = None,
-    on_epoch: Callable[..., None] | None = None,
 ) -> History:
     """Trains ``job.model`` in this process; what exceeds the memory budget for rows lies in files."""
     frame, plan = prepare(
@@ -32,4 +31,4 @@ def fit_frame_here(
     feed, held_out = plan.decode(frame.toArrow().to_batches(), task=0, tasks=1, transform=job.transform)
     if not len(feed):
         raise DataError("there are no rows to train on.")
-    return fit_feed(job, feed, held_out, show, checkpoints, resume, on_epoch)
+    return fit_feed(job, feed, held_out, told, checkpoints, resume)

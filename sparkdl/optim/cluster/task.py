@@ -6,6 +6,7 @@ import io
 import json
 import math
 import resource
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +24,7 @@ from sparkdl.optim.cluster.failure import describe
 from sparkdl.optim.cluster.start import Start
 from sparkdl.optim.evaluate import pack, shard_by_shard
 from sparkdl.optim.exchange.allreduce import AllReduce
+from sparkdl.optim.exchange.cost import bytes_per_step
 from sparkdl.optim.exchange.member import Member
 from sparkdl.optim.job import Job
 from sparkdl.optim.loop import Loop
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
     from sparkdl.blockmanager.spark import SparkStore
 
 COPIES = 2  # executors that keep each snapshot
-LINES = 20  # finished epochs that a note tells of
+LINES = 20, 5, 1, 0  # finished epochs that a note tells of, as many as there is room for
+NOTE = 16 << 10  # bytes of a note
 SCHEMA = "rank int, kind string, name string, data binary"
 
 
@@ -40,6 +43,8 @@ class Task:
     """A function for ``mapInArrow`` that names itself in what goes wrong."""
 
     job: Job
+    stage: int  # Spark's number of the stage
+    times: dict[str, float]  # when Python code ran first, when the tasks had met, ...: seconds since 1970
 
     def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
         from pyspark import TaskContext
@@ -47,6 +52,7 @@ class Task:
         context = TaskContext.get()
         assert context is not None, "runs inside a Spark task"
         rank = context.partitionId()
+        self.stage, self.times = context.stageId(), {"python": time.time()}
         try:
             if context.attemptNumber():
                 self.again(rank)
@@ -100,9 +106,11 @@ class TrainTask(Task):
 
     def train(self, batches: Iterable[Any], rank: int, store: SparkStore) -> list[tuple[str, str, bytes]]:
         """As a member that has met the others."""
+        self.times["met"] = time.time()
         feed, validation = self.plan.decode(
             batches, task=rank, tasks=self.tasks, transform=self.job.transform, moving=self.job.reshuffle
         )
+        self.times["loaded"] = time.time()
         check_feed(self.job.model, self.job.loss, feed)
         if validation is not None:
             check_feed(self.job.model, self.job.loss, validation, "validation ")
@@ -111,25 +119,31 @@ class TrainTask(Task):
         begin, damaged = self.start.find(store, rank, self.tasks)
         first = 0 if begin is None else begin.progress.iteration
 
-        def report(progress: Progress, figures: dict[str, Any]) -> None:
+        def report(progress: Progress, figures: dict[str, Any], reading: dict[str, Any]) -> None:
             if rank == 0:
-                told = [_plain(progress), {**figures, "begin": first}, progress.history[-LINES:]]
-                store.note(json.dumps(told, default=_listed))
+                shown = figures if "steps" in figures else {}  # an epoch's line is in the history
+                store.note(note_of(progress, {**shown, "begin": first}, reading))
+            elif job.watched:
+                store.note(json.dumps(reading))
 
         if self.checkpoints is not None and rank == 0 and begin is None and not self.start.again:
             self.checkpoints.check_unused()
-        report(Progress() if begin is None else begin.progress, {})
+        report(Progress() if begin is None else begin.progress, {}, {})
         exchange = AllReduce(job.codec, clip=job.clip, timeout=job.timeout)
         loop = Loop(job, feed, exchange, member, store, validation, report, self._keeps(store, member), begin)
         progress = loop.run()
+        self.times["trained"] = time.time()
+        per_step = bytes_per_step(member, loop.flat.trainable, job.codec, dtype=loop.flat.dtype)
         facts = {
-            "costs": asdict(loop.exchange.costs),
-            "visits": loop.visits.report(),
+            **loop.facts(),
             "store": store.stats()._asdict(),
             "spilled": feed.spilled,
             "memory": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-            "starved": loop.starved,
             "damaged": damaged,
+            "place": store.peers[rank]._asdict(),
+            "per_step": per_step._asdict(),
+            "stage": self.stage,
+            "times": self.times,
         }
         rows = [("report", "", json.dumps(facts).encode())]
         if rank == 0:
@@ -165,6 +179,16 @@ class EvaluateTask(Task):
         feed, _ = self.plan.decode(batches, task=rank, tasks=self.tasks, transform=self.job.transform)
         check_evaluated(self.job, feed)
         return [("states", "", pack(shard_by_shard(self.job.model, feed, self.job.metrics)))]
+
+
+def note_of(progress: Progress, figures: dict[str, Any], reading: dict[str, Any]) -> str:
+    """What the driver is told, at most ``NOTE`` bytes: so many of the newest epochs' lines as there is room for."""
+    for lines in LINES:
+        newest = progress.history[max(len(progress.history) - lines, 0) :]
+        text = json.dumps([_plain(progress), figures, newest, reading], default=_listed)
+        if len(text) <= NOTE:
+            break
+    return text
 
 
 def _plain(progress: Progress) -> dict[str, Any]:

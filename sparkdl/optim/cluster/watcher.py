@@ -10,18 +10,18 @@ from typing import Any
 
 from sparkdl.blockmanager.bridge.session import count_slots, read_notes
 from sparkdl.errors import ClusterError
-from sparkdl.optim.bar import Bar
 from sparkdl.optim.cluster import failure
 from sparkdl.optim.progress import Progress
+from sparkdl.optim.watch.callbacks import Callbacks
 
 MEETING = 4.0  # seconds after which tasks that have not met may be waiting for a slot that has gone
 
 
 class Watcher:
-    """Shows the progress of rank 0, one attempt after another, and every epoch once."""
+    """Tells the progress of rank 0, one attempt after another, and every epoch once."""
 
-    def __init__(self, spark: Any, bar: Bar) -> None:
-        self.spark, self.bar = spark, bar
+    def __init__(self, spark: Any, told: Callbacks) -> None:
+        self.spark, self.told = spark, told
         self._shown = 0  # iteration of the last line shown
 
     def follow(self, run: int, tasks: int, barrier: bool, stepped: Callable[[], None]) -> None:
@@ -36,7 +36,8 @@ class Watcher:
         self.started = False
 
     def look(self) -> None:
-        notes = read_notes(self.spark, self.run, 1 if self.barrier else self.tasks)
+        everyone = self.told.workers or not self.barrier
+        notes = read_notes(self.spark, self.run, self.tasks if everyone else 1)
         for found in () if self.barrier else map(failure.find, notes):
             if found is not None:
                 raise failure.restore(found)
@@ -44,15 +45,16 @@ class Watcher:
         if not note or failure.MARK in note:
             self._look_at_slots()
             return
-        told, shown, history = json.loads(note)
+        told, shown, history, reading = json.loads(note)
         progress = Progress(**{**told, "loss": math.nan if told["loss"] is None else told["loss"]})
         self.first = shown["begin"]
         if progress.iteration > self.first and not self.started:
             self.started = True
             self.stepped()
-        self.show_epochs(progress, history)
+        self.show_epochs(progress, [line for line in history if line["iteration"] < progress.iteration])
         if "steps" in shown:
-            self.bar.update(progress, shown)
+            self.told.step(progress, shown, [reading or None, *map(reading_of, notes[1:])])
+        self.show_epochs(progress, history)
 
     def _look_at_slots(self) -> None:
         """Spark looks only every 15 seconds whether the slots of a waiting barrier stage can ever come free."""
@@ -68,4 +70,9 @@ class Watcher:
         for line in history:
             if line["iteration"] > self._shown:
                 self._shown = line["iteration"]
-                self.bar.update(progress, line)
+                self.told.epoch(progress, line)
+
+
+def reading_of(note: str | None) -> dict[str, Any] | None:
+    """What a task but the first tells of itself, if it has told anything yet."""
+    return json.loads(note) if note and failure.MARK not in note else None

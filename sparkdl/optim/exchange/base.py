@@ -24,7 +24,9 @@ class Costs:
     """Seconds and bytes that exchanging has taken in this task since ``bind``.
 
     ``wait`` is time until the others were ready, ``move`` fetching after that, ``encode`` codecs and sums before they
-    are sent, ``update`` the owner's sum and the rule; ``sent`` and ``received`` are bytes to and from other executors.
+    are sent, ``update`` the owner's sum and the rule; ``sent`` and ``received`` are bytes to and from other executors,
+    ``side_sent`` and ``side_received`` those of them that are no gradients and weights but sums of BatchNorm, metrics,
+    snapshots.
     """
 
     steps: int = 0
@@ -34,6 +36,13 @@ class Costs:
     update: float = 0.0
     sent: int = 0
     received: int = 0
+    side_sent: int = 0
+    side_received: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """All of them together."""
+        return self.encode + self.wait + self.move + self.update
 
 
 class Exchange(Protocol):

@@ -72,5 +72,9 @@ class Gather:
         self._old = [messages[mine][0]]
         self._costs.wait += timing.wait
         self._costs.move += timing.move
-        self._costs.sent += sum(p.nbytes for p in messages[mine][1])
-        self._costs.received += sum(p.nbytes for _, pieces in others for p in pieces)
+        sent = sum(p.nbytes for p in messages[mine][1])
+        received = sum(p.nbytes for _, pieces in others for p in pieces)
+        self._costs.sent += sent
+        self._costs.side_sent += sent
+        self._costs.received += received
+        self._costs.side_received += received

@@ -36,6 +36,7 @@ class Owner:
     ) -> None:
         self.span, self.segments, self.rule, self.clips = bounds[rank], segments, rule, as_clips(clip)
         self.state = {slot: np.zeros(self.span.stop - self.span.start, dtype) for slot in rule.slots}
+        self.look: Callable[[np.ndarray, int], None] | None = None  # sees the mean gradient and where in the slice it is
         self._apart = any(c.apart for c in self.clips)
         if rule.regularized or rule.norms or any(c.norms for c in self.clips):
             self._pieces = Pieces(segments, bounds, rank, gather)
@@ -58,9 +59,10 @@ class Owner:
         if not self._whole:  # then nothing that is done to an element depends on another one
             for run, span in _blocks(runs):
                 state = {slot: vector[span] for slot, vector in self.state.items()}
-                run.rule.apply(w[span], _mean(sums(span), weight), state, step, run)
+                g = self._seen(_mean(sums(span), weight), span.start)
+                run.rule.apply(w[span], g, state, step, run)
             return 0.0
-        g = _mean(sums(slice(0, w.size)), weight)
+        g = self._seen(_mean(sums(slice(0, w.size)), weight), 0)
         penalty = self._regularize(w, g, runs) if self.rule.regularized else 0.0
         for clip in self.clips:
             clip(g, runs, self._pieces.fill(w, g, runs) if clip.norms else 0.0)
@@ -69,6 +71,11 @@ class Owner:
             self._pieces.fill(w, g, runs)
         self.rule.update(w, g, self.state, step, runs)
         return penalty
+
+    def _seen(self, g: np.ndarray, start: int) -> np.ndarray:
+        if self.look is not None:
+            self.look(g, start)
+        return g
 
     def _regularize(self, w: np.ndarray, g: np.ndarray, runs: Sequence[Segment]) -> float:
         """Adds the slopes of the penalties to ``g``; the penalty on all weights of all owners."""

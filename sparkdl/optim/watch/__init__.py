@@ -1,0 +1,1 @@
+"""Watching training: what tasks measure about themselves, and what makes it seen: callbacks, page, event files."""
