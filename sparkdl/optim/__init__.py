@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = attach(
         "stragglers": ["BackupTasks", "DropLate"],
         "costs": ["CostReport"],
         "watch.callback": ["Callback"],
+        "watch.page": ["LivePage"],
         # update rules
         "rules.base": ["UpdateRule", "rule_from_config"],
         "rules.sgd": ["SGD"],
