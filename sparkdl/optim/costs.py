@@ -31,8 +31,8 @@ class CostReport(Sequence[Mapping[str, Any]]):
     is ``rest``), ``costs`` (see `exchange.base.Costs`), ``rows``, ``visits``, ``starved`` (seconds), and ``over_time``:
     columns of what was read now and then (see `Meter`), counted up from the start. On Spark also ``place``, ``layers``
     (seconds, see `LAYERS`; ``None`` for what Spark does not tell), ``reads`` (bytes of rows from this ``local``
-    executor and from ``remote`` ones, the task's ``locality``), ``per_step`` (``put``, ``fetched``: bytes that a step
-    costs the task's whole executor by the formula), and ``store``, the block store's own counters.
+    executor and from ``remote`` ones, the task's ``locality``), ``per_step`` (bytes ``put`` and ``fetched`` that a
+    step costs the task's whole executor, by the formula), and ``store``, the block store's own counters.
     """
 
     def __init__(self, tasks: Sequence[Mapping[str, Any]]) -> None:

@@ -197,7 +197,7 @@ def compare(explanation: Explanation, where: str, history: Any) -> dict[str, tup
         "seconds per step": (prediction.step, measured / steps),
         "seconds per epoch": (prediction.epoch, measured / len(steady)),
     }
-    if history.costs:
+    if history.costs and where != "local":
         fetched = max(cost["costs"]["received"] / max(cost["costs"]["steps"], 1) for cost in history.costs)
         found["bytes per worker and step"] = (prediction.bytes, fetched)
         found["memory per worker"] = (prediction.memory, max(cost["memory"] for cost in history.costs))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -186,6 +187,7 @@ class Loop:
             "phases": self.phases.seconds(),
             "starved": self.phases.seconds()["starved"],
             "rows": self.meter.rows,
+            "memory": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
             "visits": self.visits.report(),
             "over_time": self.meter.columns(),
         }

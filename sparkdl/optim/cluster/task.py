@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import resource
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -138,7 +137,6 @@ class TrainTask(Task):
             **loop.facts(),
             "store": store.stats()._asdict(),
             "spilled": feed.spilled,
-            "memory": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
             "damaged": damaged,
             "place": store.peers[rank]._asdict(),
             "per_step": per_step._asdict(),

@@ -36,7 +36,7 @@ class Owner:
     ) -> None:
         self.span, self.segments, self.rule, self.clips = bounds[rank], segments, rule, as_clips(clip)
         self.state = {slot: np.zeros(self.span.stop - self.span.start, dtype) for slot in rule.slots}
-        self.look: Callable[[np.ndarray, int], None] | None = None  # sees the mean gradient and where in the slice it is
+        self.look: Callable[[np.ndarray, int], None] | None = None  # sees the mean gradient from an element on
         self._apart = any(c.apart for c in self.clips)
         if rule.regularized or rule.norms or any(c.norms for c in self.clips):
             self._pieces = Pieces(segments, bounds, rank, gather)

@@ -1,4 +1,4 @@
-"""A list that does not grow beyond its limit: when full, every second item goes, and later ones come half as often."""
+"""A list that stays within its limit: when full, every second item goes, and later ones come half as often."""
 
 from __future__ import annotations
 

@@ -12,9 +12,8 @@ def data(rows=600):
 
 
 def net():
-    return nn.Sequential(
-        nn.Linear(12, 16, seed=1), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 2, seed=2), nn.LogSoftmax()
-    )
+    nn.manual_seed(3)
+    return nn.Sequential(nn.Linear(12, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 2), nn.LogSoftmax())
 
 
 def trainer(**options):
