@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = attach(
         "costs": ["CostReport"],
         "watch.callback": ["Callback"],
         "watch.page": ["LivePage"],
+        "watch.tensorboard": ["TensorBoard"],
         # update rules
         "rules.base": ["UpdateRule", "rule_from_config"],
         "rules.sgd": ["SGD"],

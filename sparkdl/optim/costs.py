@@ -29,7 +29,8 @@ class CostReport(Sequence[Mapping[str, Any]]):
 
     Of each task: ``wall`` seconds of training, ``phases`` (seconds of each, see `PHASES`; what is left of the wall time
     is ``rest``), ``costs`` (see `exchange.base.Costs`), ``rows``, ``visits``, ``starved`` (seconds), and ``over_time``:
-    columns of what was read now and then (see `Meter`), counted up from the start. On Spark also ``place``, ``layers``
+    columns of what was read now and then (see `Meter`), counted up from the start; ``memory``, the most bytes that
+    the process ever held, and ``inputs``, dtype and shape of a row of each input. On Spark also ``place``, ``layers``
     (seconds, see `LAYERS`; ``None`` for what Spark does not tell), ``reads`` (bytes of rows from this ``local``
     executor and from ``remote`` ones, the task's ``locality``), ``per_step`` (bytes ``put`` and ``fetched`` that a
     step costs the task's whole executor, by the formula), and ``store``, the block store's own counters.

@@ -189,6 +189,7 @@ class Loop:
             "rows": self.meter.rows,
             "memory": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
             "visits": self.visits.report(),
+            "inputs": self.feed.shapes[: len(self.feed.inputs)] if len(self.feed) else [],
             "over_time": self.meter.columns(),
         }
 
