@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sparkdl.optim.segments import FlatSegment
+from sparkdl.nn.flat import Segment
 from sparkdl.optim.watch.histograms import BINS, EDGES, SAMPLE, Count, Groups, Histogram, count, unpack
 
 
@@ -27,7 +27,7 @@ def test_zeros_and_what_is_too_small_or_too_large_have_bins():
 
 def test_parts_add_up_to_the_whole():
     values = np.random.default_rng(2).normal(size=1000).astype(np.float32)
-    segments = [FlatSegment("a.weight", 0, 400), FlatSegment("b.weight", 400, 1000)]
+    segments = [Segment("a.weight", 0, 400), Segment("b.weight", 400, 1000)]
     counting = Count(segments)
     parts = [counting(values[a:b], a) for a, b in ((0, 150), (150, 700), (700, 1000))]
     np.testing.assert_array_equal(sum(parts), counting(values))
@@ -38,7 +38,7 @@ def test_parts_add_up_to_the_whole():
 
 
 def test_large_parameters_are_sampled_evenly():
-    segments = [FlatSegment("w", 0, 10 * SAMPLE)]
+    segments = [Segment("w", 0, 10 * SAMPLE)]
     counts = Count(segments)(np.ones(10 * SAMPLE, np.float32))
     assert counts.sum() == SAMPLE
 
