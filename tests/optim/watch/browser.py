@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 NAMES = "chromium-headless-shell", "chromium", "google-chrome", "chromium-browser", "chrome"
+
+
+def until(page: Any, holds: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Waits until it holds. (Playwright's own waiting evaluates text, which the page's policy refuses.)"""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it does not come to hold"
+        page.wait_for_timeout(50)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ const of = (kind) => record.events.filter((e) => e.kind === kind);
 const newest = (kind) => of(kind).at(-1);
 
 function pairs(list, entries) {
-  list.replaceChildren(...entries.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, String(value)))));
+  list.replaceChildren(...entries.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", { "data-fact": name }, String(value)))));
 }
 
 function clock(s) {
