@@ -84,7 +84,7 @@ class Loop:
         self.meter = Meter(exchange.costs, self.phases)
         with self.phases.measure("begin"):
             self._begin(store, resume)
-        self.counting = Counting(job.histograms, self.flat, exchange, self.meter)
+        self.counting = Counting(job.histograms, self.flat, exchange, self.meter, member.rank)
 
     # -- before the first step -------------------------------------------------------------------------------------
     def _begin(self, store: BlockStore | None, resume: Snapshot | None) -> None:

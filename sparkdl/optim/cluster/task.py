@@ -180,10 +180,14 @@ class EvaluateTask(Task):
 
 
 def note_of(progress: Progress, figures: dict[str, Any], reading: dict[str, Any]) -> str:
-    """What the driver is told, at most ``NOTE`` bytes: so many of the newest epochs' lines as there is room for."""
-    for lines in LINES:
+    """What the driver is told, at most ``NOTE`` bytes: histograms and the newest epochs' lines if there is room for them.
+
+    The driver brings the lines that it has not heard of when the stage ends.
+    """
+    without = {name: value for name, value in reading.items() if name != "histograms"}
+    for told, lines in [*((reading, lines) for lines in LINES), (without, 0)]:
         newest = progress.history[max(len(progress.history) - lines, 0) :]
-        text = json.dumps([_plain(progress), figures, newest, reading], default=_listed)
+        text = json.dumps([_plain(progress), figures, newest, told], default=_listed)
         if len(text) <= NOTE:
             break
     return text

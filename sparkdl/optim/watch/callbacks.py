@@ -32,7 +32,7 @@ class Callbacks:
         """The job with what the callbacks want to hear of."""
         every = [callback.histograms for callback in self.each if callback.histograms is not None]
         often = any(callback.every_step for callback in self.each)
-        report_every = 0.0 if often else job.report_every
+        report_every = 0.0 if often and not self.run.get("spark") else job.report_every
         return replace(job, watched=self.workers, histograms=min(every, default=None), report_every=report_every)
 
     def __enter__(self) -> Callbacks:

@@ -16,12 +16,13 @@ from sparkdl.optim.watch.meter import Meter
 class Counting:
     """After the first step and every ``every``-th: counts the new weights and the mean gradient that led to them.
 
-    Each owner counts its slice of the gradient, all tasks add up their counts (one small gather), and ``meter`` tells
-    the result. With ``every=None`` nothing is done.
+    Each owner counts its slice of the gradient, all tasks add up their counts (one small gather), and the first
+    one's ``meter`` tells the result. With ``every=None`` nothing is done.
     """
 
-    def __init__(self, every: int | None, flat: Flat, exchange: Any, meter: Meter) -> None:
+    def __init__(self, every: int | None, flat: Flat, exchange: Any, meter: Meter, rank: int) -> None:
         self.every, self._flat, self._exchange, self._meter = every, flat, exchange, meter
+        self._rank = rank
         self._count = None if every is None else Count(flat.segments)
 
     @contextmanager
@@ -42,4 +43,5 @@ class Counting:
         finally:
             owner.look = None
         gradients = np.sum(self._exchange.gather(found.ravel()), axis=0).reshape(found.shape)
-        self._meter.histograms = self._count.pack(step, self._count(self._flat.weights), gradients)
+        if self._rank == 0:  # who tells the driver
+            self._meter.histograms = self._count.pack(step, self._count(self._flat.weights), gradients)
