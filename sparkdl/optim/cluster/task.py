@@ -180,7 +180,7 @@ class EvaluateTask(Task):
 
 
 def note_of(progress: Progress, figures: dict[str, Any], reading: dict[str, Any]) -> str:
-    """What the driver is told, at most ``NOTE`` bytes: histograms and the newest epochs' lines if there is room for them.
+    """What the driver is told, at most ``NOTE`` bytes: with histograms and the newest epochs' lines if they fit in.
 
     The driver brings the lines that it has not heard of when the stage ends.
     """
