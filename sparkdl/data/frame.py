@@ -44,8 +44,8 @@ def prepare(
 ) -> tuple[Any, FramePlan]:
     """The DataFrame that training reads, and the plan by which its tasks decode it; see the module's docstring.
 
-    ``transformed``: a transform will work on the inputs, so that bytes and pictures may differ in size and text is
-    welcome. ``validation`` is a second DataFrame with the same columns, sent along in the same stage.
+    ``transformed``: a transform will work on the inputs, so that bytes and pictures without a given shape may differ in
+    size and text is welcome. ``validation`` is a second DataFrame with the same columns, sent along in the same stage.
     """
     from pyspark.sql import functions as F
 
@@ -140,7 +140,7 @@ def _field(
         to = column.dtype or ("int64" if labels else dtype)
     if kind == "text" and not transformed:
         raise DataError(f"{what}: column {column.name!r} is text; give a transform that makes numbers of it.")
-    loose = transformed and role == "feature" and kind in ("bytes", "image", "text")
+    loose = transformed and role == "feature" and column.shape is None and kind in ("bytes", "image", "text")
     field = Field(wire, names, kind, role, to, column.shape, column.classes, loose)
     if isinstance(column.name, str):
         return field, sources[0].wire(to), sources[0].hashed()
