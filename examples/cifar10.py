@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5, help="(default: %(default)s)")
     parser.add_argument("--batch", type=int, default=256, help="rows per step (default: %(default)s)")
     parser.add_argument("--width", type=int, default=32, help="channels of the first layer (default: %(default)s)")
-    parser.add_argument("--rate", type=float, default=0.3, help="highest learning rate (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=0.2, help="highest learning rate (default: %(default)s)")
     parser.add_argument("--rows", type=int, help="train on so many pictures only, for a quick look")
     parser.add_argument("--master", default="local[2]", help="where Spark runs (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)

@@ -293,6 +293,10 @@ def test_pictures_and_files_of_any_size_through_a_transform(local, tmp_path):
     for df, column, steps in ((files, "content", (T.Decode(), _corner)), (images, "image", (_corner, _mirrored))):
         found = [part[0][1][0][0] for part in run(df, 2, column, transformed=True, transform=T.Compose(*steps))]
         assert sorted(x.astype(np.uint8).tobytes() for x in np.concatenate(found)) == corners
+    raw = local.createDataFrame([(picture[:8, :9].tobytes(),) for picture in pictures], "raw binary")
+    crop = T.Compose(T.CenterCrop((8, 9)), _corner)  # takes pictures, so bytes have the shape that the column names
+    ((((_, found, *_),)),) = run(raw, 1, Column("raw", shape=(8, 9, 3)), transformed=True, transform=crop)
+    assert sorted(x.astype(np.uint8).tobytes() for x in found[0][0]) == corners
     with pytest.raises(Exception, match="resize them by a transform"):
         run(images, 1, "image")
     with pytest.raises(Exception, match=r"expected \d+ values, as in the rows before, got"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sparkdl.kernel import num_threads
 from sparkdl.optim.clip import Clip, as_clips
 from sparkdl.optim.exchange.norms import Gather, Pieces
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from sparkdl.optim.rules.base import UpdateRule
     from sparkdl.optim.segments import FlatSegment, Segment
 
-BLOCK = 1 << 17  # elements that are summed and updated before the next: they stay in the processor's cache
+BLOCK = 1 << 17  # elements per thread that are summed and updated before the next: they stay in its cache
 
 
 class Owner:
@@ -95,6 +96,7 @@ def _mean(total: np.ndarray, weight: float) -> np.ndarray:
 
 
 def _blocks(runs: Sequence[Segment]) -> Iterator[tuple[Segment, slice]]:
+    length = BLOCK * num_threads()
     for run in runs:
-        for start in range(run.span.start, run.span.stop, BLOCK):
-            yield run, slice(start, min(start + BLOCK, run.span.stop))
+        for start in range(run.span.start, run.span.stop, length):
+            yield run, slice(start, min(start + length, run.span.stop))
