@@ -12,17 +12,19 @@ from sparkdl.nn.kernels.activations import BY_NAME, activate, slope
 from sparkdl.nn.layers.linear import affine_backward, rows_of
 from sparkdl.nn.module import Layer
 
+_LARGE = 1 << 16  # elements, from which on threads share the work
+
 
 class LinearAct(Layer):
     """``y = act(x weight.T + bias)``; shapes as in ``nn.Linear``."""
 
-    def __init__(self, linear: Layer, act: int) -> None:
+    def __init__(self, linear: Layer, act: Layer) -> None:
         super().__init__()
-        self.linear, self.act = linear, act
+        self.linear, self.act, self.code = linear, act, BY_NAME[type(act).__name__]
 
     @classmethod
     def of(cls, linear: Any, act: Any) -> LinearAct:
-        return cls(linear, BY_NAME[type(act).__name__])
+        return cls(linear, act)
 
     def forward(self, x, ctx):
         linear = self.linear
@@ -32,12 +34,18 @@ class LinearAct(Layer):
         y = rows_of((*x.shape[:-1], linear.out_features), ctx)
         bias = None if linear.bias is None else linear.bias.data
         gemm.affine(y.reshape(-1, y.shape[-1]), x.reshape(-1, x.shape[-1]), linear.weight.data, bias)
-        activate(y.reshape(-1), self.act)
+        if y.size < _LARGE:
+            activate(y.reshape(-1), self.code)
+        else:
+            self.act.value(y, y)
         ctx.save(x, y)
         return y
 
     def backward(self, dy, ctx):
         x, y = ctx.saved
         g = ctx.scratch(y.shape)
-        slope(g.reshape(-1), y.reshape(-1), np.ascontiguousarray(dy).reshape(-1), self.act)
+        if y.size < _LARGE:
+            slope(g.reshape(-1), y.reshape(-1), np.ascontiguousarray(dy).reshape(-1), self.code)
+        else:
+            self.act.slope(g, y, dy)
         return affine_backward(self.linear, x, g, ctx)
