@@ -34,10 +34,12 @@ class CostReport(Sequence[Mapping[str, Any]]):
     (seconds, see `LAYERS`; ``None`` for what Spark does not tell), ``reads`` (bytes of rows from this ``local``
     executor and from ``remote`` ones, the task's ``locality``), ``per_step`` (bytes ``put`` and ``fetched`` that a
     step costs the task's whole executor, by the formula), and ``store``, the block store's own counters.
+    ``predicted`` is ``{what: (predicted, measured)}`` where ``Trainer.explain`` said before what training would take.
     """
 
     def __init__(self, tasks: Sequence[Mapping[str, Any]]) -> None:
         self.tasks = [dict(task) for task in tasks]
+        self.predicted: dict[str, tuple[float, float]] = {}
 
     def __getitem__(self, rank: Any) -> Any:
         return self.tasks[rank]
@@ -68,7 +70,15 @@ class CostReport(Sequence[Mapping[str, Any]]):
         Path(path).write_text(json.dumps(self.tasks, indent=1))
 
     def __str__(self) -> str:
-        return "\n\n".join(part for part in (self._phases(), self._layers(), self._traffic()) if part)
+        parts = self._phases(), self._layers(), self._traffic(), self.prediction()
+        return "\n\n".join(part for part in parts if part)
+
+    def prediction(self) -> str:
+        """A table of predicted against measured; empty where nothing was predicted."""
+        lines = [
+            [what, f"{a:,.4g}", f"{b:,.4g}", f"{b / a:.2f}" if a else "-"] for what, (a, b) in self.predicted.items()
+        ]
+        return "Predicted and measured\n" + table(["", "predicted", "measured", "ratio"], lines) if lines else ""
 
     def _phases(self) -> str:
         names = [name for name in PHASES if any(task["phases"][name] >= 5e-4 for task in self.tasks)]

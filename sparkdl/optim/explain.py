@@ -188,6 +188,8 @@ def _line(p: Prediction, name: str, one: float) -> str:
 def compare(explanation: Explanation, where: str, history: Any) -> dict[str, tuple[float, float]]:
     """``{what: (predicted, measured)}`` of a run that is over: seconds per step and epoch, bytes per step, memory."""
     lines = [line for line in history if line["samples"]]
+    if not lines:
+        return {}
     prediction = explanation.here if where == "local" else _for(explanation, len(history.costs or ()))
     steady = lines[1:] or lines  # the first epoch loads kernels
     first = lines[0]["iteration"] if len(lines) > 1 else 0
@@ -207,16 +209,3 @@ def compare(explanation: Explanation, where: str, history: Any) -> dict[str, tup
 def _for(explanation: Explanation, workers: int) -> Prediction:
     """The prediction for the workers that took part: fewer, maybe, than were there at first."""
     return min(explanation.predictions, key=lambda p: abs(p.workers - workers))
-
-
-def comparison(found: dict[str, tuple[float, float]]) -> str:
-    """A table of predicted against measured."""
-    lines = [f"{'':<26} {'predicted':>14} {'measured':>14} {'ratio':>7}"]
-    for name, (predicted, measured) in found.items():
-        ratio = f"{measured / predicted:.2f}" if predicted else "-"
-        lines.append(f"{name:<26} {_shown(predicted):>14} {_shown(measured):>14} {ratio:>7}")
-    return "\n".join(lines)
-
-
-def _shown(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"

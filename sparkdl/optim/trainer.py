@@ -295,11 +295,11 @@ class Trainer:
         return self._explained
 
     def _compare(self, explained: Explanation, where: str) -> None:
-        from sparkdl.optim.explain import compare, comparison
+        from sparkdl.optim.explain import compare
 
-        self.history.predicted = compare(explained, where, self.history)
+        self.history.predicted = self.history.costs.predicted = compare(explained, where, self.history)
         if self.progress:
-            print(comparison(self.history.predicted), file=sys.stderr)
+            print(self.history.costs.prediction(), file=sys.stderr)
 
     def evaluate(
         self, data: Any, *, features: Any = None, label: Any = None, weight: Any = None, metrics: Sequence[Any] = ()

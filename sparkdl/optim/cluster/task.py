@@ -23,7 +23,9 @@ from sparkdl.optim.cluster.failure import describe
 from sparkdl.optim.cluster.start import Start
 from sparkdl.optim.evaluate import pack, shard_by_shard
 from sparkdl.optim.exchange.allreduce import AllReduce
+from sparkdl.optim.exchange.base import Exchange
 from sparkdl.optim.exchange.cost import bytes_per_step
+from sparkdl.optim.exchange.local import Local
 from sparkdl.optim.exchange.member import Member
 from sparkdl.optim.job import Job
 from sparkdl.optim.loop import Loop
@@ -128,7 +130,9 @@ class TrainTask(Task):
         if self.checkpoints is not None and rank == 0 and begin is None and not self.start.again:
             self.checkpoints.check_unused()
         report(Progress() if begin is None else begin.progress, {}, {})
-        exchange = AllReduce(job.codec, clip=job.clip, timeout=job.timeout)
+        # a task alone has nothing to share, and memory of its own comes in larger pages
+        alone = self.tasks == 1
+        exchange: Exchange = Local(job.clip) if alone else AllReduce(job.codec, clip=job.clip, timeout=job.timeout)
         loop = Loop(job, feed, exchange, member, store, validation, report, self._keeps(store, member), begin)
         progress = loop.run()
         self.times["trained"] = time.time()
