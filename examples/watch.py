@@ -52,8 +52,8 @@ def main() -> None:
 
         spark = SparkSession.builder.master(options.master).getOrCreate()
         rows = [(each.ravel().tolist(), int(label)) for each, label in zip(x, y, strict=True)]
-        df = spark.createDataFrame(rows, "image array<float>, label int")
-        train, test = df.limit(1500).cache(), df.subtract(df.limit(1500)).cache()
+        schema = "image array<float>, label int"
+        train, test = (spark.createDataFrame(part, schema) for part in (rows[:1500], rows[1500:]))
         trainer.model = nn.Sequential(nn.Reshape((1, 8, 8)), *model)
         history = trainer.fit(train, features="image", label="label", validation=test, metrics=metrics)
         spark.stop()
