@@ -42,6 +42,7 @@ def _arrival() -> Callable[[bytes, bytes, str], Any]:
     """What a worker calls first. A function within a function travels by value, and needs nothing but Python."""
 
     def arrive(pickled: bytes, package: bytes, mark: str) -> Any:
+        import importlib.util
         import io
         import os
         import pickle
@@ -50,12 +51,12 @@ def _arrival() -> Callable[[bytes, bytes, str], Any]:
         import tempfile
         import zipfile
 
-        try:
+        spec = importlib.util.find_spec("sparkdl")  # which imports nothing: it may be another package of that name
+        same = spec is not None and spec.origin is not None and os.path.exists(spec.origin.replace("__init__", "carry"))
+        if same:
             from sparkdl.carry import fingerprint
 
             same = fingerprint() == mark
-        except ImportError:
-            same = False
         if not same:
             local = os.environ.get("SPARK_LOCAL_DIRS", tempfile.gettempdir()).split(",")[0]
             folder = os.path.join(local, f"sparkdl-{mark}")

@@ -25,6 +25,8 @@ OLDEST_JAVA = 17
 PATIENCE = 14.0
 """Seconds after which an examination that still waits for Spark is given up."""
 NEEDED_BY_TASKS = ("numpy", "numba", "pyarrow", "pandas")
+MOST = 8  # tasks that meet
+SIZE = 1 << 20  # bytes that each sends
 
 
 class Finding(NamedTuple):
@@ -41,9 +43,12 @@ def examine(
 ) -> Iterator[Finding]:
     """Look at everything in turn; with ``spark`` in that session, else in the active one or one started for it."""
     deadline = time.monotonic() + patience
-    for check in (python, namesake, packages, kernels, threads, cache, java):
+    found = list(java())
+    starting = None if spark or any(finding.state == "fail" for finding in found) else Started(lambda: _session(master))
+    for check in (python, namesake, packages, kernels, threads, cache):  # while Spark starts
         yield from check()
-    yield from cluster(spark, master, deadline - time.monotonic())
+    yield from found
+    yield from cluster(spark or starting, deadline - time.monotonic())
 
 
 def report(findings: Iterable[Finding]) -> list[Finding]:
@@ -67,7 +72,11 @@ def namesake() -> Iterator[Finding]:
     """Another package called sparkdl, which hides this one, or would with another order of the path."""
     others = [Path(entry or ".", "sparkdl") for entry in sys.path]
     others = [folder for folder in others if (folder / "__init__.py").exists() and folder.resolve() != _home()]
-    if not others:
+    version = _version("sparkdl")
+    if version is not None:
+        where = "installed here; installed into the same folder, its files and ours replace each other's"
+        yield Finding("name", "warn", f"the package sparkdl {version} is {where}", f"{_AWAY}; then install ours again")
+    elif not others:
         yield Finding("name", "ok", "no other package called sparkdl in the way")
     for folder in dict.fromkeys(others):
         yield Finding("name", "warn", f"another package called sparkdl lies in {folder}", _AWAY)
@@ -142,59 +151,119 @@ def java() -> Iterator[Finding]:
         yield Finding("Java", "ok", f"{found[0]} ({program})")
 
 
-def cluster(
-    spark: SparkSession | None = None, master: str | None = None, patience: float = PATIENCE
-) -> Iterator[Finding]:
-    """The session, its slots, what its tasks see, and the door to its block manager."""
-    from pyspark.sql import SparkSession
-
+def cluster(spark: SparkSession | Started | None, patience: float = PATIENCE) -> Iterator[Finding]:
+    """The session (or one that is being started), its slots, what its tasks see, the door to its block manager."""
     deadline = time.monotonic() + patience
-    own = spark is None and SparkSession.getActiveSession() is None
+    if spark is None:
+        yield Finding("Spark", "fail", "cannot start without Java", "see Java above")
+        return
     try:
-        spark = spark or _until(deadline, lambda: _session(master))
+        session, own = spark.result(deadline) if isinstance(spark, Started) else (spark, False)
     except Exception as error:
         remedy = "look at Java above, at the master's address, at Spark's log; on a busy machine, --patience 60"
         yield Finding("Spark", "fail", _line(error), remedy)
         return
     try:
-        yield from _session_findings(spark, deadline)
+        yield from _session_findings(session, deadline)
     finally:
         if own:
-            spark.stop()
+            session.stop()
 
 
-def _session(master: str | None) -> SparkSession:
+def _session(master: str | None) -> tuple[SparkSession, bool]:
+    """A session, the running one if there is one, and whether it was started for this."""
     from pyspark.sql import SparkSession
 
+    own = SparkSession.getActiveSession() is None
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName("sparkdl doctor")
-    return (builder.master(master) if master else builder).getOrCreate()
+    if own:
+        builder = builder.config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false")
+    return (builder.master(master) if master else builder).getOrCreate(), own
 
 
 def _session_findings(spark: SparkSession, deadline: float) -> Iterator[Finding]:
     from sparkdl.blockmanager.bridge.session import count_slots, open_door
 
-    where = f"{spark.version}, {spark.conf.get('spark.master', 'a remote session')}"
+    remote = not hasattr(spark, "_jsc")
+    where = f"{spark.version}, {'Spark Connect, ' * remote}{spark.conf.get('spark.master', 'a remote session')}"
     try:
         doors = _until(deadline, lambda: open_door(spark))
-        slots = _until(deadline, lambda: count_slots(spark).total)
+        slots = _until(deadline, lambda: count_slots(spark))
     except Exception as error:
         yield Finding("Spark", "ok", where)
         remedy = "do executors start, and are their slots free (Spark's page)? The jar came by ADD JAR: see their logs"
         yield Finding("door", "fail", _line(error), remedy)
         return
-    if spark.conf.get("spark.dynamicAllocation.enabled", "false") == "true":
-        where += ", dynamic allocation"
-    yield Finding("Spark", "ok", f"{where}, {slots} slots in {len(doors)} executor{'s' * (len(doors) > 1)}")
+    if slots.dynamic:
+        where += ", dynamic allocation (tasks then meet by themselves, without a barrier)"
+    yield Finding("Spark", "ok", f"{where}, {slots.total} slots in {len(doors)} executor{'s' * (len(doors) > 1)}")
+    yield Finding("security", "ok", _security(spark))
     yield Finding("door", "ok", f"open in executor {', '.join(door.executor for door in doors)}")
     try:
-        seen = _until(deadline, lambda: _ask_tasks(spark, slots))
+        seen = _until(deadline, lambda: _ask_tasks(spark, slots.total))
     except Exception as error:
         spark.interruptAll()
         remedy = "are all slots busy with other jobs (Spark's page), has each executor Python with pyarrow and pandas?"
         yield Finding("tasks", "fail", _line(error), remedy)
         return
     yield from _task_findings(seen)
+    tasks = min(slots.total, MOST)
+    try:
+        seconds = _until(deadline, lambda: _exchange(spark, tasks, barrier=not slots.dynamic))
+    except Exception as error:
+        spark.interruptAll()
+        remedy = "can the executors reach each other (spark.blockManager.port, a firewall)? See their logs (stderr)"
+        yield Finding("exchange", "fail", _line(error), remedy)
+        return
+    what = f"{tasks} tasks met, and each had {SIZE >> 10} KiB from another one"
+    yield Finding("exchange", "ok", f"{what}, in {1e3 * max(seconds):.0f} ms at most, cold")
+
+
+def _security(spark: SparkSession) -> str:
+    """Blocks travel as Spark's own do."""
+    settings = {
+        "authentication": "spark.authenticate",
+        "encryption of what travels": "spark.network.crypto.enabled",
+        "of local files": "spark.io.encryption.enabled",
+    }
+    states = (f"{name} {'on' if spark.conf.get(key, 'false') == 'true' else 'off'}" for name, key in settings.items())
+    return f"Spark's own: {', '.join(states)}"
+
+
+def _exchange(spark: SparkSession, tasks: int, barrier: bool) -> list[float]:
+    """Seconds that each of ``tasks`` tasks waited for a block of another one: training's way, package and all."""
+    from sparkdl.blockmanager.bridge.session import drop_everywhere, new_run
+    from sparkdl.carry import carry
+
+    run = new_run()
+
+    def meet(batches: Iterable[Any]) -> Iterator[Any]:
+        import pyarrow
+        from pyspark import TaskContext
+
+        from sparkdl.blockmanager.spark import connect
+        from sparkdl.blockmanager.store import Block
+
+        for _ in batches:
+            pass
+        context = TaskContext.get()
+        assert context is not None, "runs inside a Spark task"
+        rank = context.partitionId()
+        with connect(run, rank, tasks) as store:
+            began = time.perf_counter()
+            store.put(Block("a", 1, rank), bytes(SIZE))
+            store.read(Block("a", 1, (rank + 1) % tasks))
+            seconds = time.perf_counter() - began
+            store.put(Block("end", 1, rank), b"1")
+            store.wait("end", 1, range(tasks))  # nobody leaves before all have read
+        yield pyarrow.RecordBatch.from_pydict({"seconds": [seconds]})
+
+    try:
+        frame = spark.range(0, tasks, 1, tasks).mapInArrow(carry(meet), "seconds double", barrier=barrier)
+        return [row["seconds"] for row in frame.collect()]
+    finally:
+        drop_everywhere(spark, run)
 
 
 def _ask_tasks(spark: SparkSession, slots: int) -> list[dict[str, Any]]:
@@ -226,6 +295,7 @@ def _ask_tasks(spark: SparkSession, slots: int) -> list[dict[str, Any]]:
             "versions": versions,
             "sparkdl": folder,
             "ours": folder is not None and os.path.isdir(os.path.join(folder, "blockmanager")),
+            "local": os.access(os.environ.get("SPARK_LOCAL_DIRS", "").split(",")[0], os.W_OK | os.X_OK),
         }
         yield pyarrow.RecordBatch.from_pydict({"facts": [json.dumps(facts)]})
 
@@ -247,38 +317,54 @@ def _task_findings(seen: list[dict[str, Any]]) -> Iterator[Finding]:
                 wrong = True
                 what = f"{where}: {name} {version}, the driver has {here[name]}"
                 yield Finding("tasks", "warn", what, "install the same versions, if the same numbers are to come out")
-        if not facts["ours"]:
+        if facts["sparkdl"] and not facts["ours"]:
             wrong = True
-            what = f"another package called sparkdl in {facts['sparkdl']}" if facts["sparkdl"] else "no sparkdl"
-            yield Finding("tasks", "fail", f"{where}: {what}", _AWAY if facts["sparkdl"] else "install sparkdl-native")
+            what = f"{where}: another package called sparkdl in {facts['sparkdl']}; training brings its own along"
+            yield Finding("tasks", "warn", what, _AWAY)
+        if not facts["local"]:
+            wrong = True
+            what = f"{where}: Spark's local folder (SPARK_LOCAL_DIRS) cannot be written"
+            yield Finding("tasks", "fail", what, "point spark.local.dir to a folder that executors can write to")
         if facts["python"] != list(sys.version_info[:2]):
             wrong = True
             what = f"{where}: Python {'.'.join(map(str, facts['python']))}, the driver runs another one"
             yield Finding("tasks", "fail", what, "set PYSPARK_PYTHON to the same Python on driver and executors")
     if not wrong:
-        yield Finding("tasks", "ok", f"{len(seen)} on {', '.join(hosts)}, same Python and packages as the driver")
+        bare = sum(not facts["ours"] for facts in seen)
+        travels = f"; sparkdl itself travels to {bare} of them" if bare else ""
+        what = f"{len(seen)} on {', '.join(hosts)}, same Python and packages as the driver{travels}"
+        yield Finding("tasks", "ok", what)
+
+
+class Started:
+    """A call that goes on in a thread of its own."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._call, self._began = call, time.monotonic()
+        self._done: list[Any] = []
+        self._failed: list[BaseException] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._done.append(self._call())
+        except BaseException as error:  # raised by `result`
+            self._failed.append(error)
+
+    def result(self, deadline: float) -> Any:
+        """What the call returns or raises; TimeoutError at ``deadline``."""
+        self._thread.join(max(deadline - time.monotonic(), 0.0))
+        if self._failed:
+            raise self._failed[0]
+        if not self._done:
+            raise TimeoutError(f"no answer within {time.monotonic() - self._began:.1f} s")
+        return self._done[0]
 
 
 def _until(deadline: float, call: Callable[[], Any]) -> Any:
-    """The value of ``call``, or TimeoutError at ``deadline``; the call then goes on in a thread of its own."""
-    done: list[Any] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            done.append(call())
-        except BaseException as error:  # handed to the caller below
-            failed.append(error)
-
-    began = time.monotonic()
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(max(deadline - began, 0.0))
-    if failed:
-        raise failed[0]
-    if not done:
-        raise TimeoutError(f"no answer within {time.monotonic() - began:.1f} s")
-    return done[0]
+    """The value of ``call``, or TimeoutError at ``deadline``."""
+    return Started(call).result(deadline)
 
 
 def _version(name: str) -> str | None:

@@ -20,6 +20,22 @@ def saved(tmp_path):
     return tmp_path / "net"
 
 
+def test_another_package_that_hides_this_one_is_named(tmp_path):
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    (tmp_path / "sparkdl").mkdir()
+    (tmp_path / "sparkdl" / "__init__.py").write_text("raise ImportError('tensorflow is missing')")
+    root = Path(__file__).parents[1]
+    run = [sys.executable, "-c", "import sys, sparkdl_command; sys.exit(sparkdl_command.main())", "--version"]
+    done = subprocess.run(run, capture_output=True, text=True, env={"PYTHONPATH": f"{tmp_path}:{root}"}, cwd=tmp_path)
+    assert done.returncode == 1
+    assert str(tmp_path / "sparkdl") in done.stderr and "pip uninstall sparkdl" in done.stderr
+    done = subprocess.run(run, capture_output=True, text=True, env={"PYTHONPATH": str(root)}, cwd=root)
+    assert (done.returncode, done.stdout.strip()) == (0, __version__)
+
+
 def test_version(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])

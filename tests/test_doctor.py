@@ -21,6 +21,12 @@ def test_another_package_of_the_same_name_is_named(tmp_path, monkeypatch):
     assert finding.state == "warn" and str(tmp_path) in finding.what and "pip uninstall sparkdl" in finding.remedy
 
 
+def test_an_installed_package_of_the_same_name_is_named(monkeypatch):
+    monkeypatch.setattr(doctor, "_version", {"sparkdl": "1.6.0"}.get)
+    (finding,) = doctor.namesake()
+    assert finding.state == "warn" and "sparkdl 1.6.0" in finding.what and "install ours again" in finding.remedy
+
+
 def test_this_package_is_not_in_its_own_way():
     assert _states(doctor.namesake()) == {"name": "ok"}
 
@@ -56,7 +62,8 @@ def test_a_folder_for_kernels_that_cannot_be_used_is_a_failure(monkeypatch):
 
 def test_other_versions_in_the_tasks_are_named():
     versions = {name: doctor._version(name) for name in doctor.NEEDED_BY_TASKS}
-    facts = {"host": "h", "python": list(sys.version_info[:2]), "executable": "p", "sparkdl": "/s", "ours": True}
+    facts = {"host": "h", "python": list(sys.version_info[:2]), "executable": "p", "local": True}
+    facts |= {"sparkdl": "/s", "ours": True}
     same = {**facts, "versions": versions}
     assert _states(doctor._task_findings([same, same])) == {"tasks": "ok"}
     (older,) = doctor._task_findings([same, {**facts, "versions": {**versions, "numba": "0.1"}}])
@@ -66,9 +73,11 @@ def test_other_versions_in_the_tasks_are_named():
     (python,) = doctor._task_findings([{**same, "python": [3, 9]}])
     assert python.state == "fail" and "PYSPARK_PYTHON" in python.remedy
     (other,) = doctor._task_findings([{**same, "ours": False}])
-    assert other.state == "fail" and "another package called sparkdl in /s" in other.what
-    (none,) = doctor._task_findings([{**same, "ours": False, "sparkdl": None}])
-    assert none.state == "fail" and "install sparkdl-native" in none.remedy
+    assert other.state == "warn" and "another package called sparkdl in /s" in other.what
+    (none,) = doctor._task_findings([same, {**same, "ours": False, "sparkdl": None}])
+    assert none.state == "ok" and "sparkdl itself travels to 1 of them" in none.what
+    (shut,) = doctor._task_findings([{**same, "local": False}])
+    assert shut.state == "fail" and "spark.local.dir" in shut.remedy
 
 
 def test_a_call_that_does_not_return_is_given_up():
@@ -88,7 +97,7 @@ def test_a_session_with_executors_has_no_failure(cluster):
 
 def _nothing_fails(findings):
     assert "fail" not in _states(findings).values(), findings
-    assert {"Spark", "tasks", "door"} <= _states(findings).keys()
+    assert {"Spark", "security", "tasks", "door", "exchange"} <= _states(findings).keys()
 
 
 def test_report_prints_the_remedy_under_its_finding(capsys):

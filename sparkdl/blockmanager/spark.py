@@ -88,6 +88,12 @@ class SparkStore(BlockStore):
         self.teams = tuple(map(tuple, by_place.values()))
         self._mates = tuple(by_place[self.peers[rank]])
 
+    @property
+    def neighbours(self) -> int:
+        """How many of the run's tasks are on this one's machine, itself among them."""
+        hosts = [peer.address.rpartition(":")[0] for peer in self.peers]
+        return hosts.count(hosts[self.rank])
+
     def __enter__(self) -> SparkStore:
         return self
 

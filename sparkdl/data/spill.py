@@ -181,7 +181,7 @@ class Growing:
         except OSError as error:
             error.add_note(
                 f"Rows beyond the memory budget ({self.budget.limit:,} bytes) go to {self.budget.folder}: make room "
-                "there, point spark.local.dir to a larger disk, or raise the budget."
+                "there, point spark.local.dir to a larger disk, or raise memory_budget of the Trainer."
             )
             raise
 

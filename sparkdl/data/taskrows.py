@@ -149,5 +149,5 @@ def _too_wide(batch: Any, limit: int) -> str:
     return (
         f"Spark handed over {batch.num_rows:,} rows at once, {batch.nbytes:,} bytes, more than this task's memory "
         f"budget of {limit:,} bytes. Set spark.sql.execution.arrow.maxRecordsPerBatch to {rows} or less in the "
-        "session, or raise the budget."
+        "session, or raise memory_budget of the Trainer."
     )

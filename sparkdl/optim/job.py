@@ -22,7 +22,8 @@ class Job:
     or a trigger; ``transform(inputs, batch)`` changes the inputs of every batch; ``timeout`` is how many seconds a task
     waits for another one, ``threads`` how many its kernels use on Spark (None: ``spark.task.cpus``);
     ``reshuffle`` whether all rows are dealt anew in every epoch; ``micro_batches`` is in how many parts a task works
-    through its share of a batch; ``stragglers`` says when a step goes on without the tasks that are late.
+    through its share of a batch; ``stragglers`` says when a step goes on without the tasks that are late;
+    ``memory_budget`` is how many bytes of rows a task holds in memory.
     ``watched``: whether the driver wants to hear from every task, not from the first one only; ``histograms``: after
     every how many steps weights and gradients are counted into histograms (None: never).
     """
@@ -47,6 +48,7 @@ class Job:
     threads: int | None = None
     micro_batches: int = 1
     stragglers: Stragglers | None = None
+    memory_budget: int | None = None
     transform: Callable[..., Any] | None = None
     watched: bool = False
     histograms: int | None = None

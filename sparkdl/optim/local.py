@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from sparkdl import kernel
 from sparkdl.data.arrays import ArrayFeed
 from sparkdl.data.feed import Feed
 from sparkdl.data.spill import default_budget
@@ -70,8 +73,20 @@ def fit_feed(
         job, feed, Local(job.clip), Member(shards=job.shards), validation=validation, report=told.here,
         keeps=keeps, resume=resume,
     )  # fmt: skip
-    done = loop.run()
+    with _threads(job.threads):
+        done = loop.run()
     return History(done.history, costs=CostReport([loop.facts()]), visits=loop.visits.report())
+
+
+@contextmanager
+def _threads(wanted: int | None) -> Iterator[None]:
+    """Kernels use so many threads meanwhile, if there are as many."""
+    before = kernel.num_threads()
+    kernel.set_num_threads(min(wanted or before, kernel._most_threads()))
+    try:
+        yield
+    finally:
+        kernel.set_num_threads(before)
 
 
 def explain_arrays(job: Job, data: Any, epochs: int) -> Explanation:

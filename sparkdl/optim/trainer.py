@@ -76,6 +76,8 @@ class Trainer:
                  optim.BackupTasks(1). The mean is over the rows that are there; what was skipped is counted in the
                  history and made up in the next epoch. Which tasks are late depends on the machines: no two runs then
                  have the same bits, nor do runs on different numbers of tasks
+    memory_budget   on Spark: bytes of rows that each task holds in memory, the rest lies in files of the executor's
+                 local folder (default: 40 % of what its machine has free, shared by the tasks there)
     timeout      on Spark: seconds that a task waits for another one before that counts as lost (ten minutes in the
                  first steps, in which kernels are compiled)
     """
@@ -113,6 +115,7 @@ class Trainer:
         where: str = "cluster",
         callbacks: Sequence[Callback] = (),
         watch: bool | str | os.PathLike[str] | LivePage = False,
+        memory_budget: int | None = None,
     ) -> None:
         from sparkdl.optim import triggers
 
@@ -135,6 +138,7 @@ class Trainer:
             ("threads", threads),
             ("max_epochs", max_epochs),
             ("micro_batches", micro_batches),
+            ("memory_budget", memory_budget),
         ):
             if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
                 raise ValueError(f"Trainer: {name} must be a whole number >= 1, got {value!r}.")
@@ -169,7 +173,7 @@ class Trainer:
         self.checkpoint, self.checkpoint_every = checkpoint, checkpoint_every or triggers.every_epoch()
         self.keep, self.monitor, self.monitor_mode = keep, monitor, monitor_mode
         self.snapshot_every, self.restarts, self.timeout, self.threads = snapshot_every, restarts, timeout, threads
-        self.micro_batches, self.reshuffle = micro_batches, bool(reshuffle)
+        self.micro_batches, self.memory_budget, self.reshuffle = micro_batches, memory_budget, bool(reshuffle)
         self.stragglers, self.layout, self.where = checked(stragglers), layout, where
         self.callbacks, self.page = checked_callbacks(callbacks), page_of(watch)
         self._explained: Any = None
@@ -364,6 +368,7 @@ class Trainer:
             timeout=float(self.timeout),
             threads=self.threads,
             micro_batches=int(self.micro_batches),
+            memory_budget=self.memory_budget,
         )
 
 

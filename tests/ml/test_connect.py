@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 PROGRAM = """
+import io
 import sys
+import time
 import numpy as np
 import pandas as pd
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.sql import SparkSession
-from sparkdl import ml
+from sparkdl import ml, nn, optim
 from tests.ml.conftest import net, points
 
 spark = SparkSession.builder.remote("local[2]").getOrCreate()
@@ -31,6 +33,26 @@ again = ml.NNClassifierModel.load(path)
 assert again.uid == there.uid and again.summary.totalEpochs == 2
 scored, expected = ([row.prediction for row in model.transform(rows).collect()] for model in (again, here))
 assert scored == expected and len(scored) == len(x)
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class Slowly:
+    def __call__(self, progress):
+        time.sleep(0.1)
+        return progress.epoch >= 2
+
+
+sys.stderr, terminal = Terminal(), sys.stderr
+lines = []
+trainer = optim.Trainer(net(), nn.CrossEntropyLoss(), optim.SGD(lr=0.1), batch_size=8, end=Slowly(), tasks=2)
+trainer.fit(rows, features="features", label="label", on_epoch=lambda progress, line: lines.append(line["epoch"]))
+sys.stderr, shown = terminal, sys.stderr.getvalue()
+assert lines == [1, 2]  # heard of while tasks hold every slot
+assert any(f"epoch   1 [" in part and "loss" in part for part in shown.split("\\r")), shown
+assert "samples/s" in shown and "epoch   2  loss" in shown, shown
 
 pipeline = Pipeline(stages=[classifier]).fit(rows)
 pipeline.write().overwrite().save(sys.argv[1] + "/pipeline")

@@ -32,19 +32,33 @@ def jvm() -> int:
     return pid
 
 
-class Strike:
-    """A trigger that never fires; once, at one step of the last task, it does something to itself."""
+def tasks() -> int:
+    """How many there are in this attempt."""
+    from pyspark import BarrierTaskContext
 
-    def __init__(self, folder: str, what: str, step: int = STEP) -> None:
+    return len(BarrierTaskContext.get().getTaskInfos())
+
+
+class Strike:
+    """A trigger that never fires; once, at one step, it does something to the last task, or to the last two."""
+
+    def __init__(self, folder: str, what: str, tasks: int = 3, step: int = STEP) -> None:
         self.folder, self.what, self.step = folder, what, step
+        self.struck = range(tasks - 1 - ("two" in what), tasks)
 
     def __call__(self, progress) -> bool:
         from pyspark import TaskContext
 
-        mark = Path(self.folder) / self.what
-        context = TaskContext.get()
-        if progress.iteration != self.step or context.partitionId() != 2 or mark.exists():
+        rank = TaskContext.get().partitionId()
+        mark = Path(self.folder) / f"{self.what} {rank}"
+        if progress.iteration != self.step or rank not in self.struck or mark.exists():
+            if progress.iteration > self.step and "slow" in self.what and tasks() < 3:
+                time.sleep(0.5)  # so that those that come in place of the lost ones find training going on
             return False
+        if "two" in self.what:
+            time.sleep(0.5)  # until both have what they need of each other to get here
+        if "only" in self.what:
+            time.sleep(6)  # meanwhile the driver takes a copy of the snapshot that only this executor has
         mark.write_text(str(time.time()))
         if self.what == "corrupt the newest checkpoint":
             newest = max(Path(self.folder, "checkpoints").glob("step-*"))
@@ -74,6 +88,8 @@ def train(data, strike=None, columns=None, **options):
 
 FAULTS = {
     "kill an executor": {},
+    "kill two executors, then slow": {},
+    "kill the only executor of a task": {"tasks": 1},
     "kill a worker": {},
     "corrupt the newest checkpoint": {"snapshot_every": None, "checkpoint_every": optim.several_iteration(EVERY)},
     "raise in user code": {},
@@ -131,21 +147,27 @@ def main(folder: str, how: str, *chosen: str) -> None:
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     spark = session(folder, **(DYNAMIC if how == "dynamic" else {}))
     frame = rows(spark, *oracle.data(ROWS))
-    from sparkdl.blockmanager.bridge.session import enumerate_blocks
+    from sparkdl.blockmanager.bridge.session import count_slots, enumerate_blocks, open_door
+    from sparkdl.optim.cluster import recovery
 
+    open_door(spark)
+
+    recovery.SETTLED = 1.0
     for what in chosen or FAULTS:
         options = {"tasks": 3, **FAULTS[what]}
+        while how != "dynamic" and count_slots(spark).total < 3:  # whoever was lost before is replaced
+            time.sleep(0.2)
         if "checkpoint_every" in options:
             options["checkpoint"] = str(Path(folder) / "checkpoints")
         told = {"fault": what}
         try:
-            told["weights"], history = train(frame, Strike(folder, what), COLUMNS, **options)
+            told["weights"], history = train(frame, Strike(folder, what, options["tasks"]), COLUMNS, **options)
             told["restarts"], told["visits"] = history.restarts, history.visits
         except Exception as error:
             told["error"] = f"{type(error).__name__}: {error}"
             told["notes"] = getattr(error, "__notes__", [])
-        mark = Path(folder) / what
-        struck = float(mark.read_text()) if mark.exists() else time.time()
+        marks = [float(mark.read_text()) for mark in Path(folder).glob(f"{what} ?")]
+        struck = min(marks, default=time.time())
         told["lost"] = (told["restarts"][0]["at"] if told.get("restarts") else time.time()) - struck
         left = enumerate_blocks(spark) if what != "stop an executor" else []
         told["left"] = [n for n in left if n.startswith("broadcast_") and len(n.split("_")[1]) > 15]

@@ -6,6 +6,7 @@ Prints a line of JSON: the hashes of the weights, by net and way.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -37,7 +38,7 @@ def normalised():
 
 
 NETS = {"lenet": lenet, "normalised": normalised}
-WAYS = [(1, 2, True), (2, 1, False), (3, 2, True), (4, 1, True), (8, 1, False)]
+WAYS = list(itertools.product((1, 2, 3, 4, 8), (1, 2), (False, True)))
 """Tasks, threads of each, whether out of a shuffle."""
 
 
@@ -61,7 +62,7 @@ def main() -> None:
     for net in NETS:
         for tasks, threads, shuffled in WAYS:
             data = frame.repartition(16, F.rand(tasks)) if shuffled else frame
-            found[f"{net} {tasks} {threads}"] = train(net, data, columns, tasks=tasks, threads=threads)
+            found[f"{net} {tasks} {threads} {shuffled}"] = train(net, data, columns, tasks=tasks, threads=threads)
     print(json.dumps(found))
     spark.stop()
 

@@ -22,7 +22,8 @@ def test_tasks_threads_and_shuffles_change_no_bit(tmp_path, spark_processes):
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     for net in samebits.NETS:
-        expected = samebits.train(net, oracle.data(samebits.ROWS))
+        expected = samebits.train(net, oracle.data(samebits.ROWS), threads=1)
+        assert samebits.train(net, oracle.data(samebits.ROWS), threads=2) == expected
         assert {way: hash_ for way, hash_ in found.items() if way.startswith(net)} == {
-            f"{net} {tasks} {threads}": expected for tasks, threads, _ in samebits.WAYS
+            f"{net} {tasks} {threads} {shuffled}": expected for tasks, threads, shuffled in samebits.WAYS
         }

@@ -164,6 +164,19 @@ def test_rows_of_validation_and_evaluation_are_checked_too(frame, arrays):
         one.fit(frame, features=PICTURE, label="label", validation=arrays)
 
 
+def test_rows_beyond_the_memory_budget_train_to_the_same_bits(local, frame, expected):
+    local.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", 20)
+    try:
+        one = trainer(memory_budget=20_000, tasks=2)
+        history = one.fit(frame, features=PICTURE, label="label")
+    finally:
+        local.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
+    same(weights(one), expected[1])
+    assert all(report["spilled"] > 0 for report in history.costs)
+    with pytest.raises(DataError, match="spark.sql.execution.arrow.maxRecordsPerBatch to .* raise memory_budget"):
+        trainer(memory_budget=2_000).fit(frame, features=PICTURE, label="label")
+
+
 def test_more_tasks_than_slots_are_refused(frame):
     with pytest.raises(ClusterError, match="2 slots"):
         trainer(tasks=3).fit(frame, features=PICTURE, label="label")

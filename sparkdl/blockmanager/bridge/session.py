@@ -77,6 +77,16 @@ def open_door(
         tasks = min(4 * tasks, 2048)
 
 
+def at_the_door(frame: Any) -> Any:
+    """The same rows; whichever executor they come to has an open door then, also one that has just been started.
+
+    (The partition's number keeps Spark from evaluating the function once, in the driver.)
+    """
+    from pyspark.sql import functions as F
+
+    return frame.where(F.expr(f"{FUNCTION}(concat('here ', spark_partition_id())) is not null"))
+
+
 def driver_door(spark: SparkSession) -> str:
     """The socket of a door in the driver's own JVM (of this machine, so in classic sessions only)."""
     _register(spark)
@@ -94,9 +104,12 @@ def new_run() -> int:
     return _FIRST_RUN + secrets.randbits(60)
 
 
-def drop_everywhere(spark: SparkSession, run: int) -> None:
-    """Removes every block of a run from every block manager. Call it when its tasks have ended, however they did."""
-    _ask(spark, f"drop {run}")
+def drop_everywhere(spark: SparkSession, *runs: int, wait: bool = True) -> None:
+    """Removes every block of the runs from every block manager. Call it when their tasks have ended, however they did.
+
+    Unless ``wait`` is False it returns when they are gone, or after some seconds if an executor does not answer.
+    """
+    _ask(spark, f"{'drop' if wait else 'leave'} {' '.join(map(str, runs))}")
 
 
 def enumerate_blocks(spark: SparkSession, partial: bool = False) -> list[str]:

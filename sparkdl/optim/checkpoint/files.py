@@ -39,7 +39,9 @@ class LocalFiles:
     def write(self, name: str, data: bytes) -> None:
         folder = Path(self.where)
         folder.mkdir(parents=True, exist_ok=True)
-        half = folder / f".{name}.{os.getpid()}"
+        for left in folder.glob(".*.half"):  # by a task that was killed
+            left.unlink(missing_ok=True)
+        half = folder / f".{name}.{os.getpid()}.half"
         with open(half, "wb") as file:
             file.write(data)
             file.flush()

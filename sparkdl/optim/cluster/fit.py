@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sparkdl.blockmanager.bridge.session import new_run
+from sparkdl.blockmanager.bridge.session import at_the_door, new_run
 from sparkdl.data.frame import prepare
 from sparkdl.errors import DataError
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
@@ -81,7 +81,7 @@ def fit_frame(
             task = TrainTask(job, plan, count, recovery.new_run(), recovery.start, checkpoints)
             submitted = time.time()
             try:
-                rows = attempt(recovery, watcher, frame, task, wanted, barrier=not slots.dynamic)
+                rows = attempt(recovery, watcher, at_the_door(frame), task, wanted, barrier=not slots.dynamic)
                 ended = time.time()
                 break
             except Lost as lost:
@@ -109,19 +109,17 @@ def attempt(
 ) -> list[Any]:
     """One stage, watched; a restarted one tells when it has done its first step, and ends when it could have more tasks."""
 
-    def stepped() -> None:
-        recovery.stepped(watcher.first or 0, task.tasks)
-
     def watch() -> None:
         watcher.look()
         recovery.spread()
-        recovery.grow(task.tasks, wanted)
+        recovery.grow(task.tasks, wanted, lambda: task.job.end(watcher.progress))
 
-    watcher.follow(task.run_id, task.tasks, barrier, stepped)
+    watcher.follow(task.run_id, task.tasks, barrier, lambda begin: recovery.stepped(begin, task.tasks))
     rows = run_stage(recovery.spark, frame, task, barrier, watch)
     if not rows:  # Spark runs no task over a DataFrame that it knows to be empty
         raise DataError("there are no rows to train on.")
-    stepped()
+    first = next(json.loads(row.data) for row in rows if row.kind == "report")["begin"]
+    recovery.stepped(first, task.tasks)  # however fast it was
     watcher.show_epochs(Progress(), next(json.loads(row.data) for row in rows if row.kind == "history"))
     return rows
 

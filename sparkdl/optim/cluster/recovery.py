@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,14 +14,12 @@ from sparkdl.blockmanager.bridge.session import (
     drop_everywhere,
     kept_blocks,
     new_run,
-    open_door,
     prune_kept,
 )
 from sparkdl.blockmanager.kept import Kept, complete
 from sparkdl.errors import ClusterError
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.cluster.failure import Lost
-from sparkdl.optim.cluster.slots import ANSWER
 from sparkdl.optim.cluster.start import Start
 
 log = logging.getLogger(__name__)
@@ -75,7 +74,7 @@ class Recovery:
         self.restarts.append({"step": None, "tasks": None, "lost": None, "at": None, "error": str(lost)})
         where = f"step {newest}" if kept else "the beginning" if self.checkpoints is None else "the newest checkpoint"
         log.warning("training lost one of its %d tasks and goes on from %s: %s", tasks, where, lost)
-        drop_everywhere(self.spark, self.runs[-1])
+        drop_everywhere(self.spark, self.runs[-1], wait=False)  # an executor that has gone would take seconds
         if kept:
             prune_kept(self.spark, self.start.training, kept[0].start)
         self.start = replace(self.start, kept=kept[:1], written=self.checkpoints, again=True)
@@ -91,16 +90,16 @@ class Recovery:
         """The snapshots that are there whole, newest first."""
         return complete(kept_blocks(self.spark, self.start.training))
 
-    def grow(self, tasks: int, wanted: int) -> None:
+    def grow(self, tasks: int, wanted: int, ended: Callable[[], bool]) -> None:
         """Ends an attempt on fewer tasks than were wanted, by raising ClusterError, once more slots are free.
 
-        Not before ``SETTLED`` seconds, and right after a snapshot: the restart then costs little.
+        Not before ``SETTLED`` seconds, and right after a snapshot: the restart then costs little. Not if training has
+        ended by what was heard last.
         """
         if tasks >= wanted or time.monotonic() - self._stepped < SETTLED or self._fresh is None:
             return
         self._fresh = None
-        if count_slots(self.spark).free:
-            open_door(self.spark, timeout=ANSWER, everyone=False)
+        if count_slots(self.spark).free and not ended():
             raise ClusterError(f"slots are free again: training goes on on more than {tasks} tasks.")
 
     def spread(self, seconds: float = 2.0) -> None:
@@ -118,5 +117,4 @@ class Recovery:
 
     def drop(self) -> None:
         """Removes what all attempts have left in the block managers."""
-        for run in (*self.runs, self.start.training):
-            drop_everywhere(self.spark, run)
+        drop_everywhere(self.spark, *self.runs, self.start.training)

@@ -49,18 +49,15 @@ def first_slots(spark: Any, wanted: int | None) -> Slots:
 def slots_after_fault(spark: Any, wanted: int, least: int = 1, limit: float = ARRIVAL) -> Slots:
     """The slots once ``wanted`` of them, or all that there are, are free, or after a while if ``least`` are.
 
-    With a door in each. An executor that replaces one is not waited for: it takes seconds to start, and longer to do
-    its first step than those that are left. Slots whose task does not end (a stopped executor's) are not free.
+    An executor that replaces one is not waited for: it takes seconds to start, and longer to do its first step than
+    those that are left. Slots whose task does not end (a stopped executor's) are not free.
     """
     began = time.monotonic()
     while True:
         slots, waited = count_slots(spark), time.monotonic() - began
         left = slots.free == slots.total and not slots.dynamic
         if slots.free >= wanted or ((left or waited > GRACE) and slots.free >= least):
-            open_door(spark, timeout=ANSWER, everyone=False)
-            slots = count_slots(spark)
-            if slots.free >= least:
-                return slots
+            return slots
         if waited > limit:
             raise ClusterError(f"{slots.free} of {slots.total} slots are free {limit:.0f} s after a fault.")
         if slots.dynamic and slots.total < wanted:

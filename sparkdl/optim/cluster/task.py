@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparkdl import kernel
+from sparkdl.data.spill import default_budget
 from sparkdl.data.taskrows import FramePlan
 from sparkdl.errors import BlockError, ClusterError
 from sparkdl.optim.check import check_evaluated, check_feed
@@ -109,8 +110,9 @@ class TrainTask(Task):
         """As a member that has met the others."""
         self.times["met"] = time.time()
         feed, validation = self.plan.decode(
-            batches, task=rank, tasks=self.tasks, transform=self.job.transform, moving=self.job.reshuffle
-        )
+            batches, task=rank, tasks=self.tasks, transform=self.job.transform, moving=self.job.reshuffle,
+            budget=self.job.memory_budget or default_budget(store.neighbours),
+        )  # fmt: skip
         self.times["loaded"] = time.time()
         check_feed(self.job.model, self.job.loss, feed)
         if validation is not None:
@@ -146,6 +148,7 @@ class TrainTask(Task):
             "per_step": per_step._asdict(),
             "stage": self.stage,
             "times": self.times,
+            "begin": first,
         }
         rows = [("report", "", json.dumps(facts).encode())]
         if rank == 0:
@@ -178,7 +181,10 @@ class EvaluateTask(Task):
     run_id: int | None = None
 
     def run(self, batches: Iterable[Any], rank: int) -> list[tuple[str, str, bytes]]:
-        feed, _ = self.plan.decode(batches, task=rank, tasks=self.tasks, transform=self.job.transform)
+        budget = self.job.memory_budget or default_budget(self.tasks)  # how many of them run here nobody knows
+        feed, _ = self.plan.decode(
+            batches, task=rank, tasks=self.tasks, transform=self.job.transform, budget=budget
+        )  # fmt: skip
         check_evaluated(self.job, feed)
         return [("states", "", pack(shard_by_shard(self.job.model, feed, self.job.metrics)))]
 

@@ -23,16 +23,17 @@ class Watcher:
     def __init__(self, spark: Any, told: Callbacks) -> None:
         self.spark, self.told = spark, told
         self._shown = 0  # iteration of the last line shown
+        self.progress = Progress()  # as far as has been heard
 
-    def follow(self, run: int, tasks: int, barrier: bool, stepped: Callable[[], None]) -> None:
-        """Looks at run ``run`` from now on; ``stepped()`` is called once, when its first step is seen.
+    def follow(self, run: int, tasks: int, barrier: bool, stepped: Callable[[int], None]) -> None:
+        """Looks at run ``run`` from now on; ``stepped(begin)`` is called once, when a step after ``begin`` is seen.
 
         A barrier stage needs ``tasks`` slots to start, and ends when a task fails; of a plain one Spark starts single
         tasks again, so whoever looks must see that one has failed.
         """
         self.run, self.tasks, self.barrier, self.stepped = run, tasks, barrier, stepped
         self.began = time.monotonic()
-        self.first: int | None = None  # the step from which this run goes on, once its tasks have met
+        self.met = False  # whether its tasks have
         self.started = False
 
     def look(self) -> None:
@@ -46,11 +47,12 @@ class Watcher:
             self._look_at_slots()
             return
         told, shown, history, reading = json.loads(note)
-        progress = Progress(**{**told, "loss": math.nan if told["loss"] is None else told["loss"]})
-        self.first = shown["begin"]
-        if progress.iteration > self.first and not self.started:
+        self.progress = progress = Progress(**{**told, "loss": math.nan if told["loss"] is None else told["loss"]})
+        first: int = shown["begin"]
+        self.met = True
+        if progress.iteration > first and not self.started:
             self.started = True
-            self.stepped()
+            self.stepped(first)
         self.show_epochs(progress, [line for line in history if line["iteration"] < progress.iteration])
         if "steps" in shown:
             self.told.step(progress, shown, [reading or None, *map(reading_of, notes[1:])])
@@ -58,7 +60,7 @@ class Watcher:
 
     def _look_at_slots(self) -> None:
         """Spark looks only every 15 seconds whether the slots of a waiting barrier stage can ever come free."""
-        if self.first is None and self.barrier and time.monotonic() - self.began > MEETING:
+        if not self.met and self.barrier and time.monotonic() - self.began > MEETING:
             total = count_slots(self.spark).total
             if total < self.tasks:
                 raise ClusterError(

@@ -144,6 +144,32 @@ def test_colour_jitter_keeps_what_it_should():
         apply(T.ColorJitter(0.1), PICTURES[..., :1])
 
 
+@pytest.mark.parametrize(("what", "place"), [("Brightness", 0), ("Contrast", 1), ("Color", 2)])
+def test_colour_jitter_is_pillows_enhancement_by_the_drawn_factor(what, place):
+    enhance = getattr(pytest.importorskip("PIL.ImageEnhance"), what)
+    argument = {"Color": "saturation"}.get(what, what.lower())
+    factors = 1 + 0.6 * (2 * compose.Draw(batch(range(6)), 0).uniform(4)[:, place] - 1)
+    done = apply(T.ColorJitter(**{argument: 0.6}), PICTURES)
+    for picture, factor, found in zip(PICTURES, factors, done, strict=True):
+        expected = np.asarray(enhance(Image.fromarray(picture)).enhance(factor))
+        assert np.abs(found.astype(int) - expected).max() <= 1  # Pillow rounds greys, and cuts off where we round
+
+
+def test_hue_is_turned_around_the_grey_axis():
+    """Luma stays, chroma turns by the drawn angle: against the sums of the YIQ standard (FCC 1953), written out."""
+    x = RNG.integers(90, 140, (6, 4, 4, 3)).astype(np.uint8)  # nothing is cut off at 0 or 255
+    angle = 2 * np.pi * 0.3 * (2 * compose.Draw(batch(range(6)), 0).uniform(4)[:, 3] - 1)
+
+    def chroma(rgb):
+        r, g, b = np.moveaxis(rgb.astype(float), -1, 0)
+        return (0.5959 * r - 0.2746 * g - 0.3213 * b) + 1j * (0.2115 * r - 0.5227 * g + 0.3112 * b)
+
+    done = apply(T.ColorJitter(hue=0.3), x)
+    luma = [0.299, 0.587, 0.114]
+    assert np.abs(done @ luma - x @ luma).max() < 1
+    assert np.abs(chroma(done) - chroma(x) * np.exp(1j * angle)[:, None, None]).max() < 1
+
+
 def test_cutout_makes_one_square():
     x = np.ones((50, 9, 9, 1), np.uint8)
     done = apply(T.Cutout(3), x)

@@ -1,7 +1,9 @@
 package org.sparkdl.bridge;
 
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Base64;
+import java.util.List;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.concurrent.FutureTask;
@@ -9,6 +11,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
 import org.apache.spark.SparkContext;
+import org.apache.spark.SparkEnv;
 import org.apache.spark.sql.api.java.UDF1;
 import org.apache.spark.storage.BlockId;
 import org.apache.spark.storage.BlockManagerId;
@@ -18,15 +21,17 @@ import scala.jdk.javaapi.CollectionConverters;
  * The way into a running session: a SQL function that takes a command and answers with a string.
  *
  * <p>Over rows of a DataFrame it runs in executors, over a VALUES row inside the driver, without a task. Only "open"
- * changes the JVM it runs in; all other commands go through the block manager's master and may run anywhere.
+ * and "here" change the JVM they run in; all other commands go through the block manager's master and may run anywhere.
  *
  * <pre>
  * open n [MS]        start the door of this JVM, after a pause; answers executor, host, port, socket path
+ * here n             the same for every row of a stage: costs nothing once the door is open, answers nothing
  * executors          ids of all executors that have a block manager
  * slots              how many tasks of the default resource profile can run at once, and how many could now; whether
  *                    dynamic allocation is on (driver only)
  * blocks             every block id of every block manager; a line "?" where some did not answer
- * drop RUN           remove the run's blocks everywhere
+ * drop RUN...        remove the runs' blocks everywhere
+ * leave RUN...       the same, without waiting until they are gone
  * kept RUN           names of the run's blocks of which the driver was told, one per copy (driver only)
  * prune RUN START    remove those whose names do not start so, everywhere (driver only)
  * copy RUN START     the driver takes copies of those whose names start so (driver only)
@@ -35,6 +40,7 @@ import scala.jdk.javaapi.CollectionConverters;
  */
 public final class Door implements UDF1<String, String> {
   private static final long PATIENCE = 5; // seconds for executors to answer
+  private static volatile SparkEnv at; // where "here" has opened the door
 
   @Override
   public String call(String command) throws Exception {
@@ -45,6 +51,12 @@ public final class Door implements UDF1<String, String> {
           Thread.sleep(Long.parseLong(words[2]));
         }
         return open();
+      case "here":
+        if (at != SparkEnv.get()) {
+          open();
+          at = SparkEnv.get();
+        }
+        return "";
       case "executors":
         return CollectionConverters.asJava(Blocks.manager().master().getMemoryStatus()).keySet().stream()
             .map(BlockManagerId::executorId)
@@ -54,11 +66,12 @@ public final class Door implements UDF1<String, String> {
       case "blocks":
         return blocks();
       case "drop":
-        long run = Long.parseLong(words[1]);
-        within(() -> {
-          Blocks.manager().master().removeBroadcast(run, true, true);
-          return "";
-        }, () -> "");
+        drop(words);
+        return "";
+      case "leave":
+        for (int i = 1; i < words.length; i++) {
+          Blocks.manager().master().removeBroadcast(Long.parseLong(words[i]), true, false);
+        }
         return "";
       case "kept":
         return String.join("\n", Kept.names(Long.parseLong(words[1])));
@@ -79,6 +92,31 @@ public final class Door implements UDF1<String, String> {
     String address = Server.open();
     BlockManagerId me = Blocks.manager().blockManagerId();
     return String.join("\t", me.executorId(), me.host(), Integer.toString(me.port()), address);
+  }
+
+  /** All at once: one executor that does not answer must not keep the others' blocks. */
+  private static void drop(String[] words) throws Exception {
+    List<FutureTask<String>> drops = new ArrayList<>();
+    for (int i = 1; i < words.length; i++) {
+      long run = Long.parseLong(words[i]);
+      drops.add(new FutureTask<>(() -> {
+        try {
+          Blocks.manager().master().removeBroadcast(run, true, true);
+        } catch (Exception another) { // somebody removed one of these blocks at the same moment
+          Blocks.manager().master().removeBroadcast(run, true, true);
+        }
+        return "";
+      }));
+      Server.daemon("sparkdl-drop", drops.get(i - 1));
+    }
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE);
+    for (FutureTask<String> drop : drops) {
+      try {
+        drop.get(Math.max(deadline - System.nanoTime(), 0), TimeUnit.NANOSECONDS);
+      } catch (TimeoutException stopped) {
+        // an executor does not answer; it has been told
+      }
+    }
   }
 
   /** Asking takes as long as the slowest executor takes to answer: one that is stopped must not stop the driver. */

@@ -11,6 +11,9 @@ final class Exchange {
   /** Nanoseconds after which a waiting call looks whether its task is still there. */
   static final long CHECK = 200_000_000;
 
+  /** Nanoseconds after which it asks the driver whether those it waits for still have an executor. */
+  private static final long GONE = 1_000_000_000;
+
   private Exchange() {}
 
   static List<BlockId> run(Connection c, Request in) throws Exception {
@@ -47,11 +50,16 @@ final class Exchange {
       for (Pull pull : all) {
         pull.finish(c, deadline);
       }
+      long asked = started;
       for (long left = 1; !complete && left > 0; ) {
         left = deadline - System.nanoTime();
         complete = done.await(Math.min(Math.max(left, 0), CHECK), TimeUnit.NANOSECONDS);
         if (!complete) {
           c.checkTask();
+          if (System.nanoTime() - asked > GONE) {
+            asked = System.nanoTime();
+            all.forEach(Pull::checkSource);
+          }
         }
       }
     } catch (Exception error) {

@@ -14,8 +14,7 @@ import scala.jdk.javaapi.CollectionConverters;
  * hold the same one. They go when their run is dropped.
  */
 final class Kept {
-  private static final long PATIENCE = 30_000; // milliseconds for one block
-  private static final String DRIVER = "driver";
+  private static final long[] PATIENCE = {2_000, 30_000}; // milliseconds for one block, at first and when nobody was fast
 
   private Kept() {}
 
@@ -27,18 +26,24 @@ final class Kept {
     }
   }
 
-  /** The bytes, from whoever still has them. */
+  /** The bytes, from whoever still has them: this JVM, or who answers first. One of them may be stopped. */
   static byte[] fetch(long run, String field) throws Exception {
     BlockId id = Blocks.id(run, field);
+    byte[] own = Blocks.local(Blocks.manager(), id);
+    if (own != null) {
+      return own;
+    }
     Exception last = null;
-    for (BlockManagerId place : CollectionConverters.asJava(Blocks.manager().master().getLocations(id))) {
-      try {
-        byte[] data = Blocks.take(place, id, PATIENCE);
-        if (data != null) {
-          return data;
+    for (long patience : PATIENCE) {
+      for (BlockManagerId place : CollectionConverters.asJava(Blocks.manager().master().getLocations(id))) {
+        try {
+          byte[] data = Blocks.take(place, id, patience);
+          if (data != null) {
+            return data;
+          }
+        } catch (Exception stalled) {
+          last = stalled;
         }
-      } catch (Exception stalled) {
-        last = stalled;
       }
     }
     throw new Failure(Failure.BROKEN, "no executor has block " + id + (last == null ? "" : ": " + last));

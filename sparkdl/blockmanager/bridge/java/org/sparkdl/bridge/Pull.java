@@ -162,6 +162,14 @@ final class Pull {
     over = true;
   }
 
+  /** Fails if the driver has lost the executor: Spark's transport would go on trying to reach it for 15 seconds. */
+  void checkSource() {
+    if (!here && ready == 0 && failure == null
+        && manager.master().getLocations(Blocks.id(run, Page.name(source))).isEmpty()) {
+      fail(new Failure(Failure.LOST, Page.name(source), source, "its executor has gone"));
+    }
+  }
+
   private void look() {
     if (over) {
       return;

@@ -1,0 +1,110 @@
+"""What the driver decides after a fault, without Spark: where to go on, when to grow, when to copy, when to give up."""
+
+from __future__ import annotations
+
+import pytest
+
+from sparkdl.blockmanager.bridge.session import Slots
+from sparkdl.errors import BlockError, ClusterError
+from sparkdl.optim.cluster import recovery as module
+from sparkdl.optim.cluster.failure import Lost
+from sparkdl.optim.cluster.recovery import SETTLED, Recovery
+from sparkdl.optim.cluster.start import Start
+
+
+class Cluster:
+    """What the session's functions would say; notes what they were asked to do."""
+
+    def __init__(self):
+        self.names, self.free, self.now, self.done = [], 0, 0.0, []
+
+    def keep(self, step, copies=2, attempt=7):
+        self.names = [f"kept_{step}_{attempt}_0_1"] * copies
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    it = Cluster()
+    monkeypatch.setattr(module, "kept_blocks", lambda spark, run: it.names)
+    monkeypatch.setattr(module, "count_slots", lambda spark: Slots(3, it.free, False))
+    monkeypatch.setattr(module, "new_run", lambda: 1)
+    for name in ("copy_kept", "prune_kept", "drop_everywhere"):
+        monkeypatch.setattr(module, name, lambda *a, name=name, **k: it.done.append((name, *a[1:])))
+    monkeypatch.setattr(module.time, "monotonic", lambda: it.now)
+    return it
+
+
+def begun(limit=2):
+    one = Recovery(None, Start(99), limit, None)
+    one.new_run()
+    return one
+
+
+def fault():
+    lost = Lost("an executor has gone")
+    lost.__cause__ = BlockError("block g_3 cannot be had")
+    return lost
+
+
+def test_the_newest_whole_snapshot_is_gone_on_from(cluster):
+    one = begun()
+    cluster.names = ["kept_20_7_0_2", "kept_10_7_0_1"]  # of step 20 one of two parts
+    one.after(fault(), 3)
+    assert one.start.again and [kept.step for kept in one.start.kept] == [10]
+    assert ("prune_kept", 99, "kept_10_7_") in cluster.done
+    one.stepped(10, 2)
+    assert (one.restarts[0]["step"], one.restarts[0]["tasks"]) == (10, 2)
+    assert one.restarts[0]["error"] == "an executor has gone"
+
+
+def test_restarts_without_a_newer_snapshot_are_limited_and_the_cause_is_raised(cluster):
+    one = begun(limit=2)
+    for step in (10, 20, 20):
+        cluster.keep(step)
+        one.after(fault(), 3)
+    with pytest.raises(BlockError, match="g_3") as error:
+        one.after(fault(), 3)
+    assert "did not get to a snapshot after step 20 (restarts=2)" in error.value.__notes__[0]
+
+
+def test_it_grows_right_after_a_snapshot_and_not_at_once(cluster):
+    one, never = begun(), lambda: False
+    one.stepped(0, 2)
+    cluster.free = 1
+
+    def look(step):
+        cluster.now += 5.0
+        cluster.keep(step)
+        one.spread()
+
+    look(10)
+    one.grow(2, 3, never)  # too early
+    cluster.now = SETTLED
+    look(20)
+    one.grow(3, 3, never)  # it has what it wanted
+    one.grow(2, 3, lambda: True)  # it has ended
+    one.grow(2, 3, never)  # nothing new since
+    look(30)
+    with pytest.raises(ClusterError, match="slots are free again"):
+        one.grow(2, 3, never)
+    cluster.free = 0
+    look(40)
+    one.grow(2, 3, never)
+
+
+def test_the_driver_copies_a_snapshot_that_is_still_alone_at_the_second_look(cluster):
+    one = begun()
+    cluster.now = 10.0
+    cluster.keep(10, copies=1)
+    one.spread()
+    one.spread()  # too soon to look again
+    assert cluster.done == []
+    cluster.now += 3
+    one.spread()
+    assert cluster.done == [("copy_kept", 99, "kept_10_7_")]
+    cluster.now += 3
+    cluster.keep(20, copies=2)
+    one.spread()
+    cluster.now += 3
+    one.spread()
+    assert len(cluster.done) == 1
