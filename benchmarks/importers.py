@@ -39,27 +39,31 @@ def measure(engine: str, path: Path, inputs: list[np.ndarray], output: Path) -> 
         from sparkdl.importers import load_caffe, load_keras
 
         model = load_caffe(path, weights_of(path)) if path.suffix == ".prototxt" else load_keras(path)
+        names = getattr(model, "output_layers", None)
         run = lambda: model(*inputs)  # noqa: E731
     elif engine == "keras":
         import keras
 
         model = keras.models.load_model(path, compile=False)
+        names = None
         run = lambda: model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)  # noqa: E731
     else:
         import cv2
 
         net = cv2.dnn.readNetFromCaffe(str(path), str(weights_of(path)))
+        names = net.getUnconnectedOutLayersNames()
 
         def run():
             net.setInput(inputs[0])
-            return net.forward()
+            return net.forward(names)
 
     loaded = time.perf_counter()
     y = run()
     first = time.perf_counter()
     run()
     second = time.perf_counter()
-    np.save(output, np.asarray(y[0] if isinstance(y, list | tuple) else y))
+    outputs = list(y) if isinstance(y, list | tuple) else [y]
+    np.savez(output, **dict(zip(names or [f"output{i}" for i in range(len(outputs))], outputs, strict=True)))
     return {"load": loaded - start, "first": first - loaded, "second": second - first}
 
 
@@ -102,14 +106,16 @@ def compare(path: Path, rounds: int, others: str) -> None:
         np.savez(inputs, *[np.load(p) for p in recorded])
         for _ in range(rounds):
             for engine in engines:
-                output = Path(folder) / f"{engine}.npy"
+                output = Path(folder) / f"{engine}.npz"
                 times = child(sys.executable if engine == "sparkdl" else others, engine, path, inputs, output)
                 if times is not None:
-                    outputs[engine] = np.load(output)
+                    with np.load(output) as held:
+                        outputs[engine] = dict(held)
                     best[engine] = {k: min(v, best.get(engine, times)[k]) for k, v in times.items()}
     first, *references = outputs.values()
     for other in references:
-        assert np.abs(first - other).max() <= 1e-4 * np.abs(other).max() + 1e-6, f"{path}: outputs differ"
+        for name, y in other.items():
+            assert np.abs(first[name] - y).max() <= 1e-4 * np.abs(y).max() + 1e-6, f"{path}: output {name} differs"
     for engine, times in best.items():
         print(f"{path.parent.name[:28]:28s} {engine:8s} {times['load']:8.3f} {times['first']:8.3f} {times['second']:8.3f}")
     ours = best.pop("sparkdl", None)

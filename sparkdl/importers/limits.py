@@ -21,7 +21,8 @@ class Limits:
     fields: int = 4 << 20  # fields, tokens or objects of a description
     layers: int = 100_000
     rank: int = 32  # axes of one array
-    inflate: int = 2000  # bytes that one byte of an archive may become; deflate itself ends near 1,032
+    inflate: int = 100  # bytes that one byte of an archive may become, where that is more than ``unpacked``
+    unpacked: int = 1 << 28  # bytes that an archive may become in any case
     unbacked: int = 1 << 28  # weights that no file holds, for models loaded without weights
 
 
@@ -41,6 +42,11 @@ def limits(**changes: int) -> Iterator[Limits]:
         yield _current
     finally:
         _current = before
+
+
+def unpacked(packed: int) -> int:
+    """How many bytes ``packed`` ones of an archive may become; weights hardly shrink when they are packed."""
+    return min(_current.file, max(_current.unpacked, _current.inflate * packed))
 
 
 def within(what: str, size: int, limit: int) -> int:

@@ -194,6 +194,28 @@ def test_a_cyclic_graph(tmp_path):
         load_keras(write(tmp_path, json.dumps({"class_name": "Model", "config": config}), "model.json"))
 
 
+def test_a_merge_layer_of_keras_1_in_a_newer_file(tmp_path):
+    with pytest.raises(UnsupportedError, match="Merge"):
+        load_keras(write(tmp_path, sequential(("Dense", {"units": 4}), ("Merge", {"mode": "sum"})), "model.json"))
+
+
+def test_models_that_call_models_twice_at_every_level(tmp_path):
+    """A short file that stands for 2**40 calls."""
+
+    def model(name, layers, last):
+        config = {"name": name, "layers": layers, "input_layers": [[f"{name}_x", 0, 0]], "output_layers": [last]}
+        return {"class_name": "Model", "name": name, "config": config}
+
+    made = {"class_name": "Activation", "name": "a", "config": {"name": "a", "activation": "relu"}}
+    for level in range(40):
+        name = f"m{level}"
+        x = {"class_name": "InputLayer", "name": f"{name}_x", "config": {"name": f"{name}_x", "batch_input_shape": [None, 3]}, "inbound_nodes": []}
+        nodes = [[[f"{name}_x", 0, 0, {}]], [[made["name"], 0, 0, {}]]]
+        made = model(name, [x, {**made, "inbound_nodes": nodes}], [made["name"], 1, 0])
+    with pytest.raises(FormatError, match="beyond the limit"), limits(layers=2000):
+        load_keras(write(tmp_path, json.dumps(made), "model.json"))
+
+
 def test_zip_bombs_and_paths(tmp_path):
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from sparkdl import nn
 from sparkdl.errors import FormatError, ShapeError, SparkDLError, UnsupportedError
 from sparkdl.importers import load_torch
+from sparkdl.importers.limits import limits
 from sparkdl.importers.torch.load import read_state
 
 torch = pytest.importorskip("torch")
@@ -97,6 +99,56 @@ def test_no_code_of_a_pickle_runs(tmp_path):
         read_state(path)
     torch.save({"w": torch.ones(2), "trap": Trap()}, path)
     assert list(read_state(path)) == ["w"]
+
+
+FLOATS = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0aX\x03\0\0\0cpuJ\x04\0\0\0tQ"
+
+
+def chain(path, pickled, keys=b"]X\x01\0\0\0aa."):
+    """A file of the old form, around a pickle."""
+    magic = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + pickle.dumps({}, 2)
+    path.write_bytes(magic + b"\x80\x02" + pickled + b".\x80\x02" + keys + (4).to_bytes(8, "little") + bytes(32))
+    return path
+
+
+def tensor(storage):
+    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\0K\x04\x85K\x01\x85\x89NtR"
+
+
+def test_pickles_that_would_take_for_ever(tmp_path):
+    """Tuples in tuples by the memo have 2**60 leaves, which nothing may hash or write out; nor are dicts copied at will."""
+    deep = b"K\0\x85q\0" + b"0h\0h\0\x86q\0" * 60
+    pairs = b"](" + b"X\x01\0\0\0aK\x01\x86" * 1000 + b"eq\x010"
+    for pickled in (
+        b"}" + deep + b"K\x01s",
+        b"}X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n(" + FLOATS + b"K\0" + deep + b"K\x01\x85\x89NtRs",
+        deep + b"h\0\x93",
+        pairs + b"ccollections\nOrderedDict\nh\x01\x85R0" * 6000 + b"}",
+        b"}X\x01\0\0\0w" + tensor(b"(X\x07\0\0\0storagectorch\nFloatStorage\n" + deep + b"X\x03\0\0\0cpuJ\x04\0\0\0tQ") + b"s",
+    ):
+        with pytest.raises(SparkDLError):
+            read_state(chain(tmp_path / "w.pt", pickled))
+
+
+def test_one_storage_as_two_types(tmp_path):
+    """It is never read as the wider one, which would reach beyond its end."""
+    both = b"}(X\x01\0\0\0w" + tensor(FLOATS.replace(b"Float", b"Double")) + b"X\x01\0\0\0v" + tensor(FLOATS) + b"u"
+    with pytest.raises(FormatError, match="several types"):
+        read_state(chain(tmp_path / "w.pt", both))
+    assert read_state(chain(tmp_path / "w.pt", b"}X\x01\0\0\0w" + tensor(FLOATS) + b"s"))["w"].shape == (4,)
+
+
+def test_an_archive_whose_storage_grows(tmp_path):
+    """8 MB of zeros in 8 kB; but one storage may be shown by many tensors."""
+    path = tmp_path / "w.pt"
+    torch.save({str(i): base for i, base in enumerate([torch.zeros(1000)] * 200)}, path)
+    assert len(read_state(path)) == 200
+    torch.save({"w": torch.zeros(2 << 20)}, tmp_path / "plain.pt")
+    with zipfile.ZipFile(tmp_path / "plain.pt") as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    with pytest.raises(FormatError, match="beyond the limit"), limits(unpacked=1 << 20):
+        read_state(path)
 
 
 def test_whole_modules_and_torch7_are_refused(tmp_path):

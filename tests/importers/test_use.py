@@ -63,3 +63,14 @@ def test_every_layer_of_a_recorded_net_can_be_trained():
     y = model.train()(inputs)
     model.backward(np.ones_like(y))
     assert all(np.isfinite(p.grad).all() for p in model.parameters())
+
+
+def test_bfloat16_in_hdf5(tmp_path):
+    """Keras keeps it as two plain bytes, as HDF5 has no such number."""
+    from sparkdl.importers.hdf5 import Hdf5
+
+    h5py, values = pytest.importorskip("h5py"), np.float32([[1.5, -2.0], [0.25, 0.0]])
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file.create_dataset("w", data=(values.view(np.uint32) >> 16).astype("<u2").view("V2"))
+    with Hdf5(tmp_path / "w.h5") as file:
+        np.testing.assert_array_equal(file.root.dataset("w").read(), values)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sparkdl import nn
-from tests.nn.case import Case, distinct
+from tests.nn.case import Case, distinct, positive
 from tests.nn.cases_basic import max_pool
 from tests.nn.cases_norms import normalised
 
@@ -150,6 +150,24 @@ def resampled(layer, x):
 
 def fixed(array):
     return lambda rng, shape: np.repeat(np.array(array, np.float64)[:1], shape[0], 0)
+
+
+WHOLE = ("bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift", "gcd", "lcm")
+
+
+def of_two(layer, a, b):
+    return getattr(np, layer.name)(*((a.astype(int), b.astype(int)) if layer.name in WHOLE else (a, b)))
+
+
+def regular(rng, shape):
+    """Matrices far from singular ones."""
+    return rng.normal(0, 0.3, shape) + 2 * np.eye(*shape[-2:])
+
+
+def definite(rng, shape):
+    """Symmetric positive definite matrices."""
+    x = regular(rng, shape)
+    return x @ x.swapaxes(-1, -2)
 
 
 def einsum(torch):
@@ -305,6 +323,71 @@ CASES = {
         bad=[((2, 4), "does not fit")],
         refused=[(lambda: nn.Einsum("abc,cd->bad", (4, 3)), "keep the batch")],
     ),
+    "EinsumOf": Case(
+        lambda: nn.EinsumOf("abc,adc,ae->abd"),
+        ((2, 3, 4), (2, 5, 4), (2, 6)),
+        lambda layer, x, y, z: (x @ y.swapaxes(1, 2)) * z.sum(1)[:, None, None],
+        bad=[(((2, 3, 4), (2, 5, 3), (2, 6)), "does not fit")],
+        refused=[(lambda: nn.EinsumOf("ab,bc->ac"), "one batch"), (lambda: nn.EinsumOf("abb->ab"), "twice"), (lambda: nn.EinsumOf("ab->ac"), "letters")],
+    ),
+    "CumSum": Case(lambda: nn.CumSum(2), (2, 3, 4), lambda layer, x: x @ np.triu(np.ones((4, 4))), bad=[((2, 3), "no axis 2")]),
+    "CumProd": Case(
+        lambda: nn.CumProd(1),
+        (2, 4, 3),
+        lambda layer, x: np.stack([x[:, : i + 1].prod(1) for i in range(4)], 1),
+        inputs=lambda rng, s: rng.normal(size=s) * (rng.uniform(size=s) > 0.2),
+    ),
+    "ReduceProd": Case(
+        lambda: nn.ReduceProd((1, 3)),
+        (2, 3, 4, 2),
+        lambda layer, x: x.prod(3).prod(1),
+        inputs=lambda rng, s: rng.normal(size=s) * (rng.uniform(size=s) > 0.1),
+        bad=[((2,), "batch")],
+    ),
+    "Sort": Case(lambda: nn.Sort(1), (2, 5, 3), lambda layer, x: np.sort(x, 1), inputs=distinct, bad=[((2,), "no axis")]),
+    "ArgSort": Case(lambda: nn.ArgSort(), (2, 3, 5), lambda layer, x: np.argsort(x, 2), inputs=distinct, differentiable=False),
+    "TopK": Case(
+        lambda: nn.TopK(2),
+        (2, 3, 5),
+        lambda layer, x: (-np.sort(-x, 2)[..., :2], np.argsort(-x, 2)[..., :2]),
+        inputs=distinct,
+        bad=[((2, 1), "n >= 2")],
+        refused=[(lambda: nn.TopK(0), "at least 1")],
+    ),
+    **{
+        f"Quantile, {method}": Case(
+            lambda method=method: nn.Quantile(0.3, (1, 3), method=method),
+            (2, 3, 4, 2),
+            lambda layer, x: np.quantile(x, 0.3, (1, 3), method=layer.method),
+            inputs=distinct,
+            bad=[((2,), "other than the batch")],
+            refused=[(lambda: nn.Quantile(2, (1,)), "from 0 to 1")],
+        )
+        for method in ("linear", "lower", "higher", "nearest", "midpoint")
+    },
+    "TakeAlong": Case(
+        lambda: nn.TakeAlong(1),
+        ((2, 4, 3), (2, 5, 3)),
+        lambda layer, x, places: np.take_along_axis(x, places, 1),
+        inputs=[None, lambda rng, s: rng.integers(-4, 4, s)],
+        bad=[(((2, 4, 3), (2, 5, 2)), "input's shape")],
+    ),
+    **{
+        f"FunctionOfTwo, {name}": Case(
+            lambda name=name: nn.FunctionOfTwo(name),
+            ((2, 3, 1), (2, 3, 4)),
+            of_two,
+            inputs=positive if name not in WHOLE else lambda rng, shape: rng.integers(1, 9, shape) * 1.0,
+            differentiable=name not in WHOLE,
+            refused=[(lambda: nn.FunctionOfTwo("gamma"), "one of")],
+        )
+        for name in nn.FunctionOfTwo.NAMES
+    },
+    "Inverse": Case(nn.Inverse, (2, 3, 3), lambda layer, x: np.linalg.inv(x), inputs=regular, bad=[((2, 3, 4), "square")], tolerance=1e-4),
+    "Determinant": Case(nn.Determinant, (2, 3, 3), lambda layer, x: np.linalg.det(x), inputs=regular),
+    "Determinant, log": Case(lambda: nn.Determinant(log=True), (2, 3, 3), lambda layer, x: np.log(np.abs(np.linalg.det(x))), inputs=regular),
+    "Cholesky": Case(nn.Cholesky, (2, 3, 3), lambda layer, x: np.linalg.cholesky(x), inputs=definite),
+    "Solve": Case(nn.Solve, ((2, 3, 3), (2, 3, 2)), lambda layer, a, b: np.linalg.inv(a) @ b, inputs=regular, tolerance=1e-4),
     "Bins": Case(
         lambda: nn.Bins((-0.5, 0.5)),
         (4, 3),
@@ -318,6 +401,14 @@ CASES = {
         counted,
         inputs=lambda rng, s: rng.integers(0, 5, s),
         differentiable=False,
+    ),
+    "Lookup": Case(
+        lambda: nn.Lookup((7, 3), (4, 5), 2, 1),
+        (4, 3),
+        lambda layer, x: np.vectorize({7: 4, 3: 5, 2: 1, 5: 2}.get)(x) * 1.0,
+        inputs=lambda rng, s: rng.choice([7, 3, 2, 5], s),
+        differentiable=False,
+        refused=[(lambda: nn.Lookup((1, 1), (2, 3)), "distinct")],
     ),
     "CaffePriorBox": Case(
         lambda: nn.CaffePriorBox((4.0,), (9.0,), (2.0,), variances=(0.1, 0.1, 0.2, 0.2)),
@@ -347,7 +438,7 @@ CASES = {
             lambda name=name: nn.Function(name),
             (4, 3),
             lambda layer, x: getattr(np, {"round": "rint"}.get(layer.name, layer.name))(x),
-            inputs=lambda rng, shape: rng.uniform(0.1, 0.4, shape),
+            inputs=lambda rng, shape, name=name: rng.uniform(0.1, 0.4, shape) + (name == "arccosh"),
             refused=[(lambda: nn.Function("gamma"), "one of")],
         )
         for name in nn.Function.NAMES

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sparkdl.errors import FormatError
+from sparkdl.importers.bfloat16 import bfloat16
 from sparkdl.importers.hdf5 import types
 from sparkdl.importers.hdf5.file import Hdf5
 from sparkdl.importers.limits import current, within
@@ -131,7 +132,7 @@ class Dataset(_Object):
         return types.datatype(self.file, at, at + size)
 
     def read(self) -> np.ndarray:
-        """The whole array (numbers only)."""
+        """The whole array (numbers only; two plain bytes are Keras's bfloat16, and become float32)."""
         from sparkdl.importers.hdf5.storage import read
 
         if self.dtype is types.VariableString or self.dtype.kind == "S":
@@ -144,6 +145,8 @@ class Dataset(_Object):
         layout, _ = self._message(_LAYOUT, "layout")
         filters = next((at for kind, at, _ in self.messages if kind == _FILTERS), None)
         array = read(self.file, self.name, self.shape, self.dtype, layout, filters)
+        if array.dtype.kind == "V":
+            return bfloat16(array.view("<u2"))
         return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from sparkdl.importers.hdf5.file import Hdf5
 from sparkdl.importers.limits import current, within
 
-_FIXED, _FLOAT, _STRING, _ENUM, _VLEN = 0, 1, 3, 8, 9
+_FIXED, _FLOAT, _STRING, _OPAQUE, _ENUM, _VLEN = 0, 1, 3, 5, 8, 9
 _IEEE = {2: (10, 5, 0, 10, 15), 4: (23, 8, 0, 23, 127), 8: (52, 11, 0, 52, 1023)}
 
 
@@ -18,7 +18,7 @@ class VariableString:
 
 
 def datatype(file: Hdf5, at: int, end: int) -> Any:
-    """A NumPy dtype (numbers, and strings of fixed length as ``S``) or ``VariableString``."""
+    """A NumPy dtype (numbers, strings of fixed length as ``S``, two plain bytes as ``V``) or ``VariableString``."""
     if at + 8 > end:
         file.fail("a datatype is cut off")
     kind = file.number(at, 1) & 0x0F
@@ -34,6 +34,8 @@ def datatype(file: Hdf5, at: int, end: int) -> Any:
         return np.dtype(f"{order}f{size}")
     if kind == _STRING:
         return np.dtype(f"S{within('length of a string', size, 1 << 30) or 1}")
+    if kind == _OPAQUE and size == 2:
+        return np.dtype("V2")  # Keras's bfloat16
     if kind == _ENUM:
         return datatype(file, at + 8, end)
     if kind == _VLEN and bits & 0x0F == 1:
@@ -80,6 +82,8 @@ def decode(file: Hdf5, raw: bytes, kind: Any, shape: tuple[int, ...] | None) -> 
         return strings[0] if shape == () else strings
     if len(raw) < n * kind.itemsize:
         file.fail("an attribute is cut off")
+    if kind.kind == "V":
+        file.refuse("an attribute of plain bytes")
     array = np.frombuffer(raw, kind, n)
     if kind.kind == "S":
         strings = [text.decode("utf-8", "replace") for text in array.tolist()]

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 
 from sparkdl.errors import FormatError, SparkDLError
-from sparkdl.importers.limits import current, within
+from sparkdl.importers.limits import current, unpacked, within
 
 MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
 
@@ -27,7 +27,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
 
 def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     info = archive.getinfo(name)
-    limit = current().text if name.endswith(".json") else min(current().file, current().inflate * max(info.compress_size, 1))
+    limit = current().text if name.endswith(".json") else unpacked(info.compress_size)
     within(f"{path.name}: {name} unpacked", info.file_size, limit)
     with archive.open(info) as file:
         data = file.read(info.file_size + 1)  # an archive may lie about sizes

@@ -193,6 +193,9 @@ class _Parser:
         if isinstance(spec.config.get("cells"), list):
             for i, inner in enumerate(spec.config["cells"]):
                 spec.children[f"cell{i}"] = self.layer(inner, depth + 1)
+        if spec.kind == "Pipeline" and isinstance(spec.config.get("layers"), list):
+            for i, inner in enumerate(spec.config["layers"]):
+                spec.children[f"layer{i}"] = self.layer(inner, depth + 1)
         if spec.kind == "Bidirectional" and "layer" in spec.children and "backward_layer" not in spec.children:
             forward = spec.children["layer"]
             config = {**forward.config, "go_backwards": not forward.config.get("go_backwards", False)}

@@ -25,7 +25,7 @@ def check_supported(model: ModelSpec) -> None:
     """One error with all layers that cannot be converted, before any weight is looked at."""
     known, bad = table(), []
     for spec in model.walk():
-        if spec.model is not None or spec.kind in ("InputLayer", "Merge"):
+        if spec.model is not None or spec.kind == "InputLayer" or (spec.kind == "Merge" and "becomes" in spec.config):
             continue
         if spec.kind not in known:
             bad.append(f"{spec.name!r} ({spec.original}): unknown layer class")
@@ -135,6 +135,7 @@ class NetBuilder:
         self.unbacked = 0
         self.trainable = True
         self.depth = 0
+        self.calls = 0
 
     # -- weights that no file holds --------------------------------------------------------------------------------
     def initial(self, c: Conversion, shape: tuple[int, ...], fill: float | None) -> np.ndarray:
@@ -225,6 +226,8 @@ class NetBuilder:
 
     def call(self, spec: LayerSpec, args: list[Any], kwargs: dict[str, Any], name: str) -> list[Tensor]:
         """One call of a layer or nested model."""
+        self.calls += 1  # models that call models twice, many levels deep, are short to write down
+        within("calls of layers", self.calls, current().layers)
         if spec.model is not None:
             given = args[0] if args and isinstance(args[0], list) else args
             before, self.trainable = self.trainable, self.trainable and spec.trainable

@@ -10,7 +10,7 @@ from typing import Any
 from sparkdl.importers.keras.spec import LayerSpec
 
 # modules under keras/layers; each registers its converters when imported
-_FAMILIES = ("core", "conv", "pooling", "shape", "merge", "normalization", "recurrent", "wrappers", "attention", "old", "ops", "preprocessing")
+_FAMILIES = ("core", "conv", "pooling", "shape", "merge", "normalization", "recurrent", "wrappers", "attention", "old", "ops", "preprocessing", "spectrum")
 
 
 @dataclass(frozen=True)

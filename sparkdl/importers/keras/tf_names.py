@@ -11,7 +11,10 @@ _MATH = {
     "reduce_max": "Max", "reduce_min": "Min", "reduce_variance": "Var", "reduce_std": "Std", "reduce_euclidean_norm": "Norm",
     "reduce_logsumexp": "Logsumexp", "argmax": "Argmax", "argmin": "Argmin", "greater": "Greater", "greater_equal": "GreaterEqual",
     "less": "Less", "less_equal": "LessEqual", "equal": "Equal", "not_equal": "NotEqual", "logical_and": "LogicalAnd",
-    "logical_or": "LogicalOr", "logical_not": "LogicalNot",
+    "logical_or": "LogicalOr", "logical_not": "LogicalNot", "logical_xor": "LogicalXor", "atan2": "Arctan2", "acos": "Arccos",
+    "asin": "Arcsin", "acosh": "Arccosh", "atanh": "Arctanh", "erfc": "Erfc", "is_nan": "Isnan", "is_inf": "Isinf",
+    "is_finite": "Isfinite", "divide_no_nan": "DivideNoNan", "cumsum": "Cumsum", "cumprod": "Cumprod", "top_k": "TopK",
+    "reduce_prod": "Prod", "reduce_any": "Any", "reduce_all": "All", "count_nonzero": "CountNonzero",
 }  # fmt: skip
 _NN = {
     "relu": "Relu", "relu6": "Relu6", "sigmoid": "Sigmoid", "tanh": "Tanh", "softmax": "Softmax", "log_softmax": "LogSoftmax",
@@ -25,7 +28,9 @@ _TOP = {
     "cast": "Cast", "identity": "Identity", "stack": "Stack", "unstack": "Unstack", "split": "Split", "gather": "Take",
     "pad": "Pad", "tile": "Tile", "repeat": "Repeat", "reverse": "Flip", "clip_by_value": "Clip", "stop_gradient": "StopGradient",
     "where": "Where", "one_hot": "OneHot", "norm": "Norm", "zeros_like": "ZerosLike", "ones_like": "OnesLike", "shape": "Shape",
-    "linalg.matmul": "Matmul", "linalg.norm": "Norm", "image.resize": "Resize", "image.resize_bilinear": "Resize",
+    "sort": "Sort", "argsort": "Argsort", "roll": "Roll", "convert_to_tensor": "ConvertToTensor", "linalg.inv": "Inv",
+    "linalg.det": "Det", "linalg.cholesky": "Cholesky", "linalg.solve": "Solve",
+    "image.rgb_to_grayscale": "RGBToGrayscale", "linalg.matmul": "Matmul", "linalg.norm": "Norm", "image.resize": "Resize", "image.resize_bilinear": "Resize",
     "__operators__.add": "Add", "__operators__.getitem": "GetItem", "__operators__.ne": "NotEqual", "__operators__.eq": "Equal",
 }  # fmt: skip
 TF = {

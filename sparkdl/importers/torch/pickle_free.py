@@ -7,7 +7,8 @@ ordered dicts) are given a meaning by the reader of ``.pt`` files.
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Iterator
+import reprlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -23,7 +24,7 @@ class Name:
     name: str
 
     def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
+        return f"{self.module}.{self.name}"[:80]
 
 
 @dataclass
@@ -60,6 +61,7 @@ class _Machine:
     def __init__(self) -> None:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.copied = 0
 
     def run(self, stream: IO[bytes]) -> Any:
         for count, (op, arg) in enumerate(_operations(stream)):
@@ -89,7 +91,7 @@ class _Machine:
         elif op in ("TUPLE", "LIST", "DICT"):
             items = self.marked()
             made: Any = tuple(items) if op == "TUPLE" else items
-            stack.append(dict(zip(items[::2], items[1::2], strict=True)) if op == "DICT" else made)
+            stack.append(_table(zip(items[::2], items[1::2], strict=True)) if op == "DICT" else made)
         elif op in ("TUPLE1", "TUPLE2", "TUPLE3"):
             n = int(op[-1])
             if len(stack) < n:
@@ -106,14 +108,16 @@ class _Machine:
             stack.append(Name(module, name))
         elif op == "STACK_GLOBAL":
             name, module = stack.pop(), stack.pop()
-            stack.append(Name(str(module), str(name)))
+            if not isinstance(name, str) or not isinstance(module, str):
+                raise TypeError
+            stack.append(Name(module, name))
         elif op in ("REDUCE", "NEWOBJ"):
             args = stack.pop()
-            stack.append(_called(stack.pop(), args))
+            stack.append(self.called(stack.pop(), args))
         elif op == "NEWOBJ_EX":
             stack.pop()
             args = stack.pop()
-            stack.append(_called(stack.pop(), args))
+            stack.append(self.called(stack.pop(), args))
         elif op == "BUILD":
             state = stack.pop()
             if isinstance(stack[-1], Made):
@@ -122,10 +126,10 @@ class _Machine:
             stack.append(Stored(stack.pop() if op == "BINPERSID" else arg))
         elif op == "SETITEM":
             value, key = stack.pop(), stack.pop()
-            _items(stack[-1])[key] = value
+            _items(stack[-1])[_key(key)] = value
         elif op == "SETITEMS":
             items = self.marked()
-            _items(stack[-1]).update(zip(items[::2], items[1::2], strict=True))
+            _items(stack[-1]).update(_table(zip(items[::2], items[1::2], strict=True)))
         elif op == "APPEND":
             value = stack.pop()
             stack[-1].append(value)
@@ -140,6 +144,15 @@ class _Machine:
             stack.append(stack[-1])
         else:
             raise FormatError(f"the pickle has an operation {op} that no file of weights needs.")
+
+    def called(self, function: Any, args: Any) -> Any:
+        if function != Name("collections", "OrderedDict"):
+            return Made(function, args)
+        if not args or not isinstance(args, tuple) or not isinstance(args[0], list):
+            return {}
+        self.copied += len(args[0])  # the memo gives one list to any number of dicts
+        within("entries of ordered dicts", self.copied, current().fields)
+        return _table(args[0])
 
     def marked(self) -> list[Any]:
         """What lies above the last mark, which is taken off too."""
@@ -161,10 +174,20 @@ def _operations(stream: IO[bytes]) -> Iterator[tuple[str, Any]]:
         raise FormatError(f"the pickle is corrupt or truncated ({error}).") from error
 
 
-def _called(function: Any, args: Any) -> Any:
-    if isinstance(function, Name) and str(function) == "collections.OrderedDict":
-        return dict(args[0]) if args and isinstance(args, tuple) and isinstance(args[0], list) else {}
-    return Made(function, args)
+def _key(key: Any) -> Any:
+    """A key of a dict. A tuple is none: nested in itself by the memo, it would take for ever to be hashed or shown."""
+    if not isinstance(key, str | bytes | float | None) and not (isinstance(key, int) and abs(key) < 1 << 64):
+        raise FormatError("the pickle has a dict whose keys are neither texts nor numbers.")
+    return key
+
+
+def _table(pairs: Iterable[Any]) -> dict[Any, Any]:
+    return {_key(key): value for key, value in pairs}
+
+
+def short(value: Any) -> str:
+    """What a pickle holds, for an error: never longer than a line, however it is nested."""
+    return str(value) if isinstance(value, Name) else reprlib.repr(value)[:60]
 
 
 def _items(target: Any) -> dict[Any, Any]:

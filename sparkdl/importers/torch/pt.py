@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from sparkdl.errors import FormatError, SparkDLError, UnsupportedError
-from sparkdl.importers.limits import current, read_file, within
-from sparkdl.importers.torch.pickle_free import Made, Name, Stored, read
-from sparkdl.importers.torch.safetensors import bfloat16
+from sparkdl.importers.bfloat16 import bfloat16
+from sparkdl.importers.limits import current, read_file, unpacked, within
+from sparkdl.importers.torch.pickle_free import Made, Name, Stored, read, short
 
 _STORAGES = {
     "DoubleStorage": "<f8", "FloatStorage": "<f4", "HalfStorage": "<f2", "LongStorage": "<i8", "IntStorage": "<i4",
@@ -46,11 +46,17 @@ def _from_zip(path: Path) -> dict[str, np.ndarray]:
                 raise UnsupportedError(f"{path} was written on a big-endian machine.")
             value = read(io.BytesIO(_member(archive, names[pickled], current().text)))
 
+            arrays: dict[str, np.ndarray] = {}  # tensors may share a storage, which is read once
+            left = [unpacked(path.stat().st_size)]
+
             def storage(key: str, dtype: np.dtype, count: int) -> np.ndarray:
                 info = names.get(f"{folder}data/{key}")
                 if info is None:
                     raise FormatError(f"{path}: the storage {key[:40]!r} is missing.")
-                return _values(_member(archive, info), dtype, count, key)
+                if key not in arrays:
+                    left[0] -= within(f"{path}: storages unpacked", info.file_size, left[0])
+                    arrays[key] = _values(_member(archive, info), dtype, count, key)
+                return _of_type(arrays[key], dtype, key)
 
             return _state(path, value, storage, path.stat().st_size)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, RuntimeError, ValueError) as error:
@@ -60,8 +66,7 @@ def _from_zip(path: Path) -> dict[str, np.ndarray]:
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int | None = None) -> bytes:
-    limit = min(current().file, current().inflate * max(info.compress_size, 1)) if limit is None else limit
-    within(f"{info.filename} unpacked", info.file_size, limit)
+    within(f"{info.filename} unpacked", info.file_size, unpacked(info.compress_size) if limit is None else limit)
     with archive.open(info) as file:
         return file.read(info.file_size)
 
@@ -83,7 +88,9 @@ def _from_chain(path: Path) -> dict[str, np.ndarray]:
         types[key] = (dtype, count)
     arrays: dict[str, np.ndarray] = {}
     at = stream.tell()
-    for key in map(str, keys):
+    for key in keys:
+        if not isinstance(key, str):
+            raise FormatError(f"{path}: the list of storages holds something else than names.")
         count = int.from_bytes(data[at : at + 8], "little")
         at += 8
         if key not in types:
@@ -97,7 +104,7 @@ def _from_chain(path: Path) -> dict[str, np.ndarray]:
     def storage(key: str, dtype: np.dtype, count: int) -> np.ndarray:
         if key not in arrays:
             raise FormatError(f"{path}: the storage {key[:40]!r} is missing.")
-        return arrays[key]
+        return _of_type(arrays[key], dtype, key)
 
     return _state(path, value, storage, len(data))
 
@@ -108,6 +115,12 @@ def _values(raw: bytes, dtype: np.dtype, count: int, key: str) -> np.ndarray:
     return np.frombuffer(raw, dtype, count)
 
 
+def _of_type(values: np.ndarray, dtype: np.dtype, key: str) -> np.ndarray:
+    if values.dtype != dtype:
+        raise FormatError(f"the storage {key[:40]!r} is shared by tensors of several types.")
+    return values
+
+
 # -- tensors ---------------------------------------------------------------------------------------------------------
 def _reference(stored: Stored) -> tuple[str, np.dtype, int]:
     """Key, type and length of a storage."""
@@ -116,9 +129,9 @@ def _reference(stored: Stored) -> tuple[str, np.dtype, int]:
         raise FormatError("a reference to a storage is not one that torch.save writes.")
     if parts[1].name not in _STORAGES:
         raise UnsupportedError(f"a storage of type {parts[1]}; known are {', '.join(_STORAGES)}.")
-    if not isinstance(parts[4], int):
-        raise FormatError("a storage without a length.")
-    return str(parts[2]), np.dtype(_STORAGES[parts[1].name]), within("length of a storage", parts[4], 1 << 40)
+    if not isinstance(parts[2], str) or not isinstance(parts[4], int):
+        raise FormatError("a storage without a name or a length.")
+    return parts[2], np.dtype(_STORAGES[parts[1].name]), within("length of a storage", parts[4], 1 << 40)
 
 
 def _stored(value: Any) -> list[Stored]:
@@ -142,7 +155,7 @@ def _state(path: Path, value: Any, storage: Storages, size: int) -> dict[str, np
     table = value
     if isinstance(table, Made):
         raise UnsupportedError(
-            f"{path} holds a whole {table.function}, whose code is not in the file; in PyTorch, save its weights: "
+            f"{path} holds a whole {short(table.function)}, whose code is not in the file; in PyTorch, save its weights: "
             "torch.save(model.state_dict(), path), or safetensors.torch.save_file(model.state_dict(), path)."
         )
     for _ in range(4):
@@ -183,7 +196,7 @@ def _strided(path: Path, name: str, args: tuple, storage: Storages, budget: list
     offset, shape, strides = args[1], args[2], args[3]
     numbers = (offset, *shape, *strides) if isinstance(shape, tuple) and isinstance(strides, tuple) else (None,)
     if None in numbers or len(shape) != len(strides) or not all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n <= 1 << 40 for n in numbers):
-        raise FormatError(f"{path}: {name!r} has shape {str(shape)[:60]} and strides {str(strides)[:60]}.")
+        raise FormatError(f"{path}: {name!r} has shape {short(shape)} and strides {short(strides)}.")
     within(f"{name}: number of axes", len(shape), current().rank)
     total = 1
     for n in shape:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sparkdl.errors import FormatError, UnsupportedError
+from sparkdl.importers.bfloat16 import bfloat16
 from sparkdl.importers.limits import current, read_file, within
 
 _DTYPES = {
@@ -53,8 +54,3 @@ def _array(path: Path, name: str, entry: object, data: bytes, start: int) -> np.
         raise FormatError(f"{path}: {name!r} of shape {sizes} and type {kind} cannot be the bytes {first:,} to {stop:,}.")
     array = np.frombuffer(data, dtype, count, start + first).reshape(sizes)
     return bfloat16(array) if kind == "BF16" else array
-
-
-def bfloat16(bits: np.ndarray) -> np.ndarray:
-    """bfloat16, given as its 16 bits, as float32."""
-    return (bits.astype(np.uint32) << 16).view(np.float32)

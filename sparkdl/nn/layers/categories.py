@@ -1,4 +1,4 @@
-"""Numbers as bins, and class numbers as vectors."""
+"""Numbers as bins or places of a table, and class numbers as vectors."""
 
 import numpy as np
 
@@ -56,6 +56,36 @@ class CountCategories(Layer):
             hit = ids[..., i : i + 1]
             np.put_along_axis(y, hit, np.take_along_axis(y, hit, -1) + 1 if self.mode == "count" else 1, -1)
         return y
+
+    def backward(self, dy, ctx):
+        return None
+
+
+class Lookup(Layer):
+    """Whole numbers by a table: ``values[i]`` for ``keys[i]``, as floats, without a gradient.
+
+    A number that is no key becomes ``start + (number mod others)``; with ``others=0`` it is an error.
+
+    Source: Keras's IntegerLookup.
+    """
+
+    def __init__(self, keys: tuple[int, ...], values: tuple[float, ...], others: int = 1, start: float = 0.0) -> None:
+        super().__init__()
+        self.keys, self.values = tuple(int(k) for k in keys), tuple(float(v) for v in values)
+        self.others, self.start = others, start
+        if len(set(self.keys)) != len(self.keys) or len(self.values) != len(self.keys) or others < 0:
+            rule = "distinct keys and a value for each"
+            raise ShapeError(f"Lookup: {rule}; got {len(keys)} keys and {len(values)} values.")
+
+    def forward(self, x, ctx):
+        ids, keys = x.astype(np.int64), np.asarray(self.keys, np.int64)
+        order = np.argsort(keys)
+        place = np.searchsorted(keys, ids, sorter=order).clip(0, max(len(keys) - 1, 0))
+        known = keys[order][place] == ids if len(keys) else np.zeros(ids.shape, bool)
+        if not self.others and not known.all():
+            raise DataError(f"{self!r}: {ids[~known][0]} is not among its {len(keys)} keys.")
+        found = np.asarray(self.values)[order][place] if len(keys) else 0.0
+        return np.where(known, found, self.start + ids % max(self.others, 1)).astype(ctx.dtype)
 
     def backward(self, dy, ctx):
         return None

@@ -64,6 +64,26 @@ class ReduceMean(ReduceSum):
         return self._spread(dy / dy.dtype.type(count), shape, axes).copy()
 
 
+class ReduceProd(ReduceSum):
+    """The product over axes ``dims``, which disappear unless ``keepdim``."""
+
+    def forward(self, x, ctx):
+        axes = self._axes(x)
+        ctx.save(x, axes)
+        return x.prod(axes, keepdims=self.keepdim)
+
+    def backward(self, dy, ctx):
+        x, axes = ctx.saved
+        # the product of all others: what stands before times what stands behind, so that zeros do no harm
+        rows = self._vectors(x, axes)
+        ones = np.ones_like(rows[..., :1])
+        before = np.cumprod(np.concatenate([ones, rows[..., :-1]], -1), -1)
+        behind = np.cumprod(np.concatenate([ones, rows[..., :0:-1]], -1), -1)[..., ::-1]
+        kept = [i for i in range(x.ndim) if i not in axes]
+        others = (before * behind).reshape([x.shape[i] for i in (*kept, *axes)]).transpose(np.argsort((*kept, *axes)))
+        return self._spread(dy, x.shape, axes) * others
+
+
 class ReduceMax(ReduceSum):
     """The largest value over axes ``dims``; of equal ones each gets an equal share of the gradient."""
 

@@ -12,7 +12,7 @@ from sparkdl.importers.keras.tensor import Tensor
 # names that Keras and TensorFlow give to one argument
 _ALIASES = {
     "y": "x2", "b": "x2", "bias": "x2", "a": "x1", "x": "x1", "input": "x1", "inputs": "x1", "features": "x1", "logits": "x1", "value": "x1",
-    "input_tensor": "x1", "tensor": "x1", "params": "x1", "values": "xs", "tensors": "xs", "arrays": "xs", "dim": "axis",
+    "input_tensor": "x1", "matrix": "x1", "rhs": "x2", "tensor": "x1", "params": "x1", "values": "xs", "tensors": "xs", "arrays": "xs", "dim": "axis",
     "perm": "axes", "newshape": "shape", "target_shape": "shape", "keepdim": "keepdims", "paddings": "pad_width",
     "num_or_size_splits": "indices_or_sections", "multiples": "repeats", "depth": "num_classes",
 }  # fmt: skip
@@ -47,6 +47,7 @@ class Arguments:
     def axes(self, ndim: int, default: Any = None) -> tuple[int, ...]:
         """Axes other than the batch."""
         axis = self["axis"] if self["axis"] is not None else default
+        axis = axis.get("items") if isinstance(axis, dict) else axis  # a tuple, written out
         axes = [axis] if isinstance(axis, int) else list(axis or [])
         if not axes or not all(isinstance(a, int) and -ndim <= a < ndim and a % ndim for a in axes):
             raise self.c.refuse(f"axes {axis!r} take in the batch")

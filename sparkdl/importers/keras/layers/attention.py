@@ -227,7 +227,8 @@ def einsum_dense(c: Conversion) -> Tensor:
                 raise c.fail(f"axis {ch!r} has sizes {sizes[ch]} and {n}")
     shape = tuple(sizes[ch] for ch in kernel)
     axes = str(c.spec.config.get("bias_axes") or "")
-    bias = tuple(sizes[ch] if ch in axes else 1 for ch in written[min((written.index(ch) for ch in axes), default=0) :])
+    known = {**{ch: x.size(i) for i, ch in enumerate(ours) if i and ch in axes}, **sizes}
+    bias = tuple(known[ch] if ch in axes else 1 for ch in written[min((written.index(ch) for ch in axes), default=0) :])
 
     def make() -> nn.Layer:
         layer = nn.Einsum(f"{ours},{kernel}->{written}", shape)

@@ -54,19 +54,48 @@ def activation(c: Conversion) -> Tensor:
     return y if y is not c.x else Tensor(c.x.plain, mask=c.x.mask)
 
 
-@converts("Embedding", variables=("embeddings",))
-def embedding(c: Conversion) -> Tensor:
-    rows, width = c.number("input_dim"), c.number("output_dim")
+def _embeddings(spec: LayerSpec) -> list[str]:
+    return ["embeddings"] if spec.kind == "Embedding" or spec.get("tie_weights", True) else ["embeddings", "reverse_embeddings"]
 
-    def make() -> nn.Embedding:
-        table = c.weight(0, (rows, width))
-        layer = nn.Embedding(rows, width)
-        layer.weight.value = table
+
+def _reversed(c: Conversion, rows: int, width: int) -> Tensor:
+    """Scores of all rows: the product with the table, or with one of its own."""
+
+    x = c.x.plain
+    axes = "abcdefgh"[: x.ndim]
+
+    def make() -> nn.Einsum:
+        if c.spec.get("tie_weights", True):
+            layer = nn.Einsum(f"{axes},z{axes[-1]}->{axes[:-1]}z", (rows, width))
+            layer.weight = c.once("table", lambda: _table(c, rows, width)).weight
+        else:
+            layer = nn.Einsum(f"{axes},{axes[-1]}z->{axes[:-1]}z", (width, rows))
+            layer.weight.value = c.weight(1, (width, rows))
         return layer
 
+    y = Tensor(c.apply(c.once("reverse", make), x), mask=c.x.mask)
+    cap = c.spec.get("logit_soft_cap")
+    if cap is None:
+        return y
+    y = c.each(nn.Tanh(), c.each(nn.MulConstant(1 / float(cap)), y, "share"), "tanh")
+    return c.each(nn.MulConstant(float(cap)), y, "cap")
+
+
+def _table(c: Conversion, rows: int, width: int) -> nn.Embedding:
+    table = c.weight(0, (rows, width))
+    layer = nn.Embedding(rows, width)
+    layer.weight.value = table
+    return layer
+
+
+@converts("Embedding", "ReversibleEmbedding", variables=_embeddings)
+def embedding(c: Conversion) -> Tensor:
+    rows, width = c.number("input_dim"), c.number("output_dim")
+    if c.kwargs.get("reverse") is True or c.args[1:2] == [True]:
+        return _reversed(c, rows, width)
     x = c.x
     mask = c.apply(nn.NotEqualMask(0.0, False), x.plain, suffix="mask") if c.spec.get("mask_zero", False) else None
-    y = c.apply(c.once("table", make), x.plain)
+    y = c.apply(c.once("table", lambda: _table(c, rows, width)), x.plain)
     if c.spec.version[0] == 1 and c.spec.get("dropout", 0.0):
         y = c.apply(nn.Dropout(c.spec["dropout"]), y, suffix="dropout")
     return Tensor(y, mask=mask)

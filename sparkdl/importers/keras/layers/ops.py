@@ -11,9 +11,9 @@ import numpy as np
 from sparkdl import nn
 from sparkdl.importers.keras import activations
 from sparkdl.importers.keras.convert import Conversion
-from sparkdl.importers.keras.layers import ops_shape
+from sparkdl.importers.keras.layers import ops_order, ops_pictures, ops_products, ops_shape, ops_values
 from sparkdl.importers.keras.layers.arguments import Arguments, constant
-from sparkdl.importers.keras.layers.merge import aligned
+from sparkdl.importers.keras.layers.ops_values import both, filled, negated, truth, two, where
 from sparkdl.importers.keras.spec import LayerSpec
 from sparkdl.importers.keras.table import converts
 from sparkdl.importers.keras.tensor import Tensor
@@ -23,7 +23,7 @@ _BINARY = {"Add": "Add", "Subtract": "Sub", "Multiply": "Mul", "Divide": "Div", 
 _UNARY: dict[str, Callable[[], nn.Layer]] = {
     "Exp": lambda: nn.Exp(), "Log": lambda: nn.Log(), "Sqrt": lambda: nn.Sqrt(), "Square": lambda: nn.Square(),
     "Absolute": lambda: nn.Abs(), "Abs": lambda: nn.Abs(), "Negative": lambda: nn.Negative(), "Rsqrt": lambda: nn.Power(-0.5),
-    "Reciprocal": lambda: nn.Reciprocal(), "Erf": lambda: nn.Erf(), "Identity": lambda: nn.Identity(), "Cast": lambda: nn.Identity(),
+    "Reciprocal": lambda: nn.Reciprocal(), "Erf": lambda: nn.Erf(), "Identity": lambda: nn.Identity(),
     "StopGradient": lambda: nn.Identity(), "ConvertToTensor": lambda: nn.Identity(), "ZerosLike": lambda: nn.MulConstant(0.0),
     **{name.capitalize(): partial(nn.Function, name) for name in nn.Function.NAMES},
 }  # fmt: skip
@@ -42,28 +42,21 @@ _WITH_NUMBER: dict[str, tuple[tuple[str, ...], float, Callable[[float], nn.Layer
     "SoftShrink": (("threshold",), 0.5, lambda a: nn.Softshrink(a)),
     "HardShrink": (("threshold",), 0.5, lambda a: nn.Hardshrink(a)),
 }
-_REDUCE = {"Sum": "ReduceSum", "Mean": "ReduceMean", "Average": "ReduceMean", "Max": "ReduceMax", "Amax": "ReduceMax",
-           "Any": "ReduceMax", "All": "ReduceMin", "Min": "ReduceMin", "Amin": "ReduceMin", "Logsumexp": "ReduceLogSumExp"}  # fmt: skip
+_ELSEWHERE = {**ops_values.KINDS, **ops_order.KINDS, **ops_products.KINDS, **ops_pictures.KINDS}
 _COMPARE = ("Greater", "Less", "GreaterEqual", "LessEqual", "Equal", "NotEqual")
-
-
-def _two(c: Conversion, a: Tensor, b: Tensor, layer: nn.Layer, suffix: str = "") -> Tensor:
-    values, moved = aligned(c, [a, b])
-    y = c.apply(layer, *values, suffix=suffix)
-    return Tensor(moved=y) if moved else Tensor(y)
 
 
 def binary(c: Conversion, kind: str, a: Any, b: Any, suffix: str = "") -> Tensor:
     """``a kind b``, one of which may be a constant."""
     if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return _two(c, a, b, getattr(nn, _BINARY[kind])(), suffix)
+        return two(c, a, b, getattr(nn, _BINARY[kind])(), suffix)
     x, given, reverse = (a, b, False) if isinstance(a, Tensor) else (b, a, True)
     if not isinstance(x, Tensor):
         raise c.refuse("it combines constants only")
     number = constant(c, given)
+    if np.ndim(number) > x.ndim - 1 or kind in ("Maximum", "Minimum") and np.ndim(number):
+        return two(c, *both(c, a, b), getattr(nn, _BINARY[kind])(), suffix)
     if kind in ("Maximum", "Minimum"):
-        if np.ndim(number):
-            raise c.refuse("an extreme with an array of constants")
         low, high = (float(number), np.inf) if kind == "Maximum" else (-np.inf, float(number))
         return c.each(nn.Clamp(low, high), x, suffix)
     plain = x if np.ndim(number) == 0 else Tensor(x.plain, mask=x.mask)
@@ -89,47 +82,14 @@ def _compared(c: Conversion, kind: str) -> Tensor:
     if kind == "LessEqual":
         difference = c.each(nn.Negative(), difference, "turned")
     above = c.each(nn.BinaryThreshold(0.0), difference, "above")
-    return above if kind in ("Greater", "Less", "NotEqual") else _not(c, above)
-
-
-def _not(c: Conversion, x: Tensor) -> Tensor:
-    return c.each(nn.AddConstant(1.0), c.each(nn.Negative(), x, "minus"))
+    return above if kind in ("Greater", "Less", "NotEqual") else negated(c, above)
 
 
 def _where(c: Conversion) -> Tensor:
     call = Arguments(c, "condition", "x1", "x2")
-    condition = call.tensor("condition")
-
-    def full(name: str) -> Tensor:
-        if isinstance(call[name], Tensor):
-            return call[name]
-        return c.each(nn.AddConstant(call.constant(name)), c.each(nn.MulConstant(0.0), condition, f"{name}/zero"), name)
-
-    values, moved = aligned(c, [condition, full("x1"), full("x2")])
-    y = c.apply(nn.Where(), *values)
-    return Tensor(moved=y) if moved else Tensor(y)
-
-
-def _reduce(c: Conversion, kind: str) -> Tensor:
-    call = Arguments(c, "x1", "axis", "keepdims")
-    x = call.tensor()
-    dims, keep = call.axes(x.ndim), bool(call["keepdims"])
-    if kind in ("Var", "Std"):
-        centred = c.apply(nn.Sub(), x.plain, c.apply(nn.ReduceMean(dims, True), x.plain, suffix="mean"), suffix="centred")
-        y = c.apply(nn.ReduceMean(dims, keep), c.apply(nn.Square(), centred, suffix="square"), suffix="var")
-        return Tensor(y if kind == "Var" else c.apply(nn.Sqrt(), y))
-    if kind == "Norm":
-        return Tensor(c.apply(nn.Sqrt(), c.apply(nn.ReduceSum(dims, keep), c.apply(nn.Square(), x.plain, suffix="square"), suffix="sum")))
-    return Tensor(c.apply(getattr(nn, _REDUCE[kind])(dims, keep), x.plain))
-
-
-def _argument_of_extreme(c: Conversion, kind: str) -> Tensor:
-    call = Arguments(c, "x1", "axis", "keepdims")
-    x = call.tensor()
-    axis = call.axis(x.ndim)
-    value = x.plain if kind == "Argmax" else c.apply(nn.Negative(), x.plain, suffix="negative")
-    y = c.apply(nn.TopKIndices(1, axis), value, suffix="place")
-    return Tensor(y if call["keepdims"] else c.apply(nn.Reshape(tuple(n for i, n in enumerate(y.sizes(), 1) if i != axis)), y))
+    condition = truth(c, call.tensor("condition"))
+    yes, no = (v if isinstance(v, Tensor) else filled(c, condition, v, n) for n, v in (("yes", call["x1"]), ("no", call["x2"])))
+    return where(c, condition, yes, no)
 
 
 def _with_remainder(c: Conversion, kind: str) -> Tensor:
@@ -171,7 +131,12 @@ def _normalize(c: Conversion) -> Tensor:
     call = Arguments(c, "x1", "axis", "order")
     x = call.tensor()
     if call["order"] not in (None, 2):
-        raise c.refuse(f"order {call['order']!r}")
+        dims, size = call.axes(x.ndim, -1), c.apply(nn.Abs(), x.plain, suffix="size")
+        if not isinstance(call["order"], int) or call["order"] < 1:
+            raise c.refuse(f"order {call['order']!r}")
+        total = c.apply(nn.ReduceSum(dims, True), c.apply(nn.Power(float(call["order"])), size, suffix="power"), suffix="sum")
+        root = c.apply(nn.Power(1 / float(call["order"])), total, suffix="root")
+        return Tensor(c.apply(nn.Div(), x.plain, c.apply(nn.Clamp(float(call["epsilon"] or 1e-12), np.inf), root, suffix="floor")))
     return Tensor(c.apply(nn.L2Normalize(call.axes(x.ndim, -1), eps=float(call["epsilon"] or 1e-12)), x.plain))
 
 
@@ -181,8 +146,8 @@ def _convert(c: Conversion, kind: str) -> Any:
     if kind in _BINARY:
         call = Arguments(c, "x1", "x2")
         return binary(c, kind, call["x1"], call["x2"])
-    if kind in _REDUCE or kind in ("Var", "Std", "Norm"):
-        return _reduce(c, kind)
+    if kind in _ELSEWHERE:
+        return _ELSEWHERE[kind](c, kind)
     if kind in _COMPARE:
         return _compared(c, kind)
     if kind in _SPECIAL:
@@ -192,15 +157,11 @@ def _convert(c: Conversion, kind: str) -> Any:
     return _activation(c, kind)
 
 
-def _matmul(c: Conversion, kind: str) -> Tensor:
+def _power(c: Conversion, kind: str) -> Tensor:
     call = Arguments(c, "x1", "x2")
-    layer = nn.MatMul(transpose_a=bool(call["transpose_a"]), transpose_b=bool(call["transpose_b"]))
-    return Tensor(c.apply(layer, call.tensor().plain, call.tensor("x2").plain))
-
-
-def _logical(c: Conversion, kind: str) -> Tensor:
-    call = Arguments(c, "x1", "x2")
-    return _two(c, call.tensor(), call.tensor("x2"), nn.Mul() if kind == "LogicalAnd" else nn.Maximum())
+    if isinstance(call["x1"], Tensor) and not isinstance(call["x2"], Tensor) and np.ndim(call.constant("x2")) == 0:
+        return c.each(nn.Power(float(call.constant("x2"))), call.tensor())
+    return two(c, *both(c, call["x1"], call["x2"]), nn.FunctionOfTwo("power"))
 
 
 def _add_all(c: Conversion, kind: str) -> Tensor:
@@ -222,12 +183,10 @@ def _local_response_norm(c: Conversion, kind: str) -> Tensor:
 
 
 _SPECIAL: dict[str, Callable[[Conversion, str], Any]] = {
-    "Where": lambda c, kind: _where(c), "LogicalNot": lambda c, kind: _not(c, Arguments(c, "x1").tensor()),
-    "LogicalAnd": _logical, "LogicalOr": _logical, "Argmax": _argument_of_extreme, "Argmin": _argument_of_extreme,
-    "Mod": _with_remainder, "FloorDivide": _with_remainder, "Clip": lambda c, kind: _clip(c), "Matmul": _matmul, "AddN": _add_all,
+    "Where": lambda c, kind: _where(c), "Mod": _with_remainder, "FloorDivide": _with_remainder, "Clip": lambda c, kind: _clip(c), "AddN": _add_all,
     "LocalResponseNorm": _local_response_norm, "SquaredDifference": _squared_difference, "Normalize": lambda c, kind: _normalize(c),
     "OnesLike": lambda c, kind: c.each(nn.AddConstant(1.0), c.each(nn.MulConstant(0.0), Arguments(c, "x1").tensor(), "zero")),
-    "Power": lambda c, kind: c.each(nn.Power(float(Arguments(c, "x1", "x2").constant("x2"))), Arguments(c, "x1", "x2").tensor()),
+    "Power": _power,
     **{kind: (lambda c, kind: c.each(nn.MulConstant(float(1 / _LOGARITHMS[kind])), c.each(nn.Log(), Arguments(c, "x1").tensor(), "log"))) for kind in _LOGARITHMS},
 }  # fmt: skip
 
@@ -235,7 +194,7 @@ _SPECIAL: dict[str, Callable[[Conversion, str], Any]] = {
 def kinds() -> list[str]:
     """All operations by their names in Keras 3."""
     return list(dict.fromkeys([
-        *_BINARY, *_REDUCE, "Var", "Std", "Norm", *_COMPARE, *_SPECIAL, *_UNARY, *_ACTIVATIONS, *_WITH_NUMBER, "Softmax",
+        *_BINARY, *_ELSEWHERE, *_COMPARE, *_SPECIAL, *_UNARY, *_ACTIVATIONS, *_WITH_NUMBER, "Softmax",
         "LogSoftmax", "Sparsemax", "Glu", "Gelu", "Threshold", *ops_shape.KINDS,
     ]))  # fmt: skip
 

@@ -1,17 +1,18 @@
-"""Operations that move, join, cut and resize tensors of a functional model."""
+"""Operations that move, join and cut tensors of a functional model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from sparkdl import nn
 from sparkdl.importers.build import Value
 from sparkdl.importers.keras.convert import Conversion
 from sparkdl.importers.keras.layers.arguments import Arguments
-from sparkdl.importers.keras.layers.pooling import resized
 from sparkdl.importers.keras.tensor import Tensor
-from sparkdl.nn.layers.same_pad import same_pads
+from sparkdl.importers.limits import within
 
 
 class Sizes(Tensor):
@@ -20,7 +21,7 @@ class Sizes(Tensor):
     entry: int | None = None
 
 
-def _items(value: Any) -> list[Any]:
+def items(value: Any) -> list[Any]:
     """A list, also where it is a tuple written out."""
     value = value.get("items") if isinstance(value, dict) and "items" in value else value
     return list(value) if isinstance(value, list | tuple) else [value]
@@ -37,7 +38,7 @@ def _size(c: Conversion, n: Any) -> Any:
 
 def _reshape(c: Conversion) -> Tensor:
     call = Arguments(c, "x1", "shape")
-    shape = [_size(c, n) for n in _items(call["shape"])]
+    shape = [_size(c, n) for n in items(call["shape"])]
     if not shape or call["shape"] is None:
         raise c.refuse(f"a shape {str(call['shape'])[:60]!r}")
     return Tensor(c.apply(nn.Reshape(tuple(-1 if n is None else n for n in shape[1:])), call.tensor().plain))
@@ -46,7 +47,7 @@ def _reshape(c: Conversion) -> Tensor:
 def _transpose(c: Conversion) -> Tensor:
     call = Arguments(c, "x1", "axes")
     x = call.tensor()
-    axes = _items(call["axes"]) if call["axes"] is not None else list(range(x.ndim))[::-1]
+    axes = items(call["axes"]) if call["axes"] is not None else list(range(x.ndim))[::-1]
     return _permuted(c, x, [a % x.ndim for a in axes])
 
 
@@ -68,20 +69,23 @@ def _swap(c: Conversion) -> Tensor:
 def _move(c: Conversion) -> Tensor:
     call = Arguments(c, "x1", "source", "destination")
     x = call.tensor()
-    (source,), (target,) = _items(call["source"]), _items(call["destination"])
-    axes = [i for i in range(x.ndim) if i != source % x.ndim]
-    axes.insert(target % x.ndim, source % x.ndim)
+    sources, targets = ([a % x.ndim for a in items(call[n])] for n in ("source", "destination"))
+    axes = [i for i in range(x.ndim) if i not in sources]
+    for target, source in sorted(zip(targets, sources, strict=True)):
+        axes.insert(target, source)
     return _permuted(c, x, axes)
 
 
 def _expand(c: Conversion) -> Tensor:
     call = Arguments(c, "x1", "axis")
     x = call.tensor()
-    (axis,) = _items(call["axis"])
-    axis %= x.ndim + 1
-    if axis == 0:
+    given, y = items(call["axis"]), x.plain
+    axes = sorted(a % (x.ndim + len(given)) for a in given)
+    if 0 in axes:
         raise c.refuse("it changes the batch axis")
-    return Tensor(c.apply(nn.Unsqueeze(axis), x.plain))
+    for i, axis in enumerate(axes):
+        y = c.apply(nn.Unsqueeze(axis), y, suffix=f"axis{axis}" if i < len(axes) - 1 else "")
+    return Tensor(y)
 
 
 def _squeeze(c: Conversion) -> Tensor:
@@ -89,7 +93,7 @@ def _squeeze(c: Conversion) -> Tensor:
     x = call.tensor()
     sizes = x.plain.sizes()
     given = call["axis"] if call["axis"] is not None else call["squeeze_dims"]
-    axes = [a % x.ndim for a in _items(given)] if given not in (None, []) else [i for i, n in enumerate(sizes, 1) if n == 1]
+    axes = [a % x.ndim for a in items(given)] if given not in (None, []) else [i for i, n in enumerate(sizes, 1) if n == 1]
     if any(a == 0 or sizes[a - 1] != 1 for a in axes):
         raise c.fail(f"axes {axes} of {sizes} are not of size 1")
     return Tensor(c.apply(nn.Reshape(tuple(n for i, n in enumerate(sizes, 1) if i not in axes)), x.plain))
@@ -116,7 +120,7 @@ def _split(c: Conversion, kind: str) -> list[Tensor]:
             raise c.fail(f"{n} entries cannot be cut into {count} equal parts")
         sizes = [n // count] * count
     else:  # Keras names the places of the cuts, TensorFlow the sizes of the parts
-        ends = _items(given)
+        ends = items(given)
         sizes = ends if c.spec.version[0] < 3 else [b - a for a, b in zip([0, *ends], [*ends, n], strict=True)]
     made = c.apply(nn.Split(tuple(sizes), axis), x.plain, suffix="parts" if kind == "Unstack" else "")
     parts = made if isinstance(made, tuple) else (made,)
@@ -128,6 +132,8 @@ def _split(c: Conversion, kind: str) -> list[Tensor]:
 
 def _take(c: Conversion) -> Tensor:
     call = Arguments(c, "x1", "indices", "axis")
+    if isinstance(call["indices"], Tensor) and not isinstance(call["x1"], Tensor):
+        return _rows(c, call)
     x, indices = call.tensor(), call["indices"]
     axis = call.axis(x.ndim, -1 if c.spec.version[0] >= 3 else 0)
     indices = constant_ints(c, indices)
@@ -136,12 +142,23 @@ def _take(c: Conversion) -> Tensor:
     return Tensor(c.apply(nn.Take(tuple(indices), axis), x.plain))
 
 
+def _rows(c: Conversion, call: Arguments) -> Tensor:
+    """Rows of a table of constants, picked by a tensor."""
+    table = np.asarray(call.constant("x1"), np.float32)
+    if table.ndim != 2 or call["axis"] not in (0, -2) and (call["axis"] is not None or c.spec.version[0] >= 3):
+        raise c.refuse(f"entries of a constant of shape {table.shape} along axis {call['axis']}")
+    layer = nn.Embedding(*table.shape)
+    layer.weight.value = table
+    layer.freeze()
+    return Tensor(c.apply(layer, call.tensor("indices").plain))
+
+
 def constant_ints(c: Conversion, value: Any) -> int | list[int]:
     """Whole numbers that were written down, one or a list of them."""
     if isinstance(value, dict):
         inner = value.get("config", value)
         value = inner.get("value") if isinstance(inner, dict) else None
-    value = _items(value) if not isinstance(value, int) else value
+    value = items(value) if not isinstance(value, int) else value
     if not isinstance(value, int) and not all(isinstance(i, int) for i in value):
         raise c.refuse(f"indices {str(value)[:60]!r}")
     return value
@@ -149,12 +166,15 @@ def constant_ints(c: Conversion, value: Any) -> int | list[int]:
 
 def _repeat(c: Conversion, kind: str) -> Tensor:
     call = Arguments(c, "x1", "repeats", "axis")
-    x, times = call.tensor(), _items(call["repeats"])
+    x, times = call.tensor(), items(constant_ints(c, call["repeats"]))
     if kind == "Repeat":
         axis = call.axis(x.ndim)
-        if len(times) != 1:
-            raise c.refuse(f"repeats {times}; one number is known")
-        return Tensor(c.apply(nn.Repeat(axis, times[0]), x.plain))
+        if len(times) == 1:
+            return Tensor(c.apply(nn.Repeat(axis, times[0]), x.plain))
+        if len(times) != x.size(axis):
+            raise c.fail(f"{len(times)} repeats of {x.size(axis)} entries")
+        within("repeated entries", sum(times), 1 << 24)
+        return Tensor(c.apply(nn.Take(tuple(i for i, n in enumerate(times) for _ in range(n)), axis), x.plain))
     y = x.plain
     if len(times) != x.ndim or times[0] != 1:
         raise c.refuse(f"repeats {times} of an array of {x.ndim} axes, the batch among them")
@@ -167,7 +187,7 @@ def _repeat(c: Conversion, kind: str) -> Tensor:
 def _broadcast(c: Conversion) -> Tensor:
     call = Arguments(c, "x1", "shape")
     y = call.tensor().plain
-    wanted = [_size(c, n) for n in _items(call["shape"])]
+    wanted = [_size(c, n) for n in items(call["shape"])]
     if len(wanted) != y.ndim:
         raise c.refuse(f"{y.ndim} axes to {len(wanted)}")
     for axis, n in enumerate(wanted):
@@ -187,71 +207,44 @@ def _flip(c: Conversion) -> Tensor:
 def _roll(c: Conversion) -> Tensor:
     call = Arguments(c, "x1", "shift", "axis")
     x = call.tensor()
-    axis = call.axis(x.ndim)
-    n = x.size(axis)
-    return Tensor(c.apply(nn.Take(tuple((i - call["shift"]) % n for i in range(n)), axis), x.plain))
+    y = x.plain
+    for shift, given in zip(items(call["shift"]), items(call["axis"]), strict=True):
+        if given is None or given % x.ndim == 0:
+            raise c.refuse("it rolls along the batch")
+        n = x.size(given)
+        y = c.apply(nn.Take(tuple((i - shift) % n for i in range(n)), given % x.ndim), y, suffix=f"axis{given % x.ndim}")
+    return Tensor(y)
 
 
 def _pad(c: Conversion) -> Tensor:
     call = Arguments(c, "x1", "pad_width", "mode", "constant_values")
-    x, pairs = call.tensor(), [tuple(_items(p)) for p in _items(call["pad_width"])]
-    if str(call["mode"] or "constant").lower() != "constant" or len(pairs) != x.ndim or pairs[0] != (0, 0):
-        raise c.refuse(f"padding {pairs} in mode {call['mode']!r}; constants along axes other than the batch are known")
-    return Tensor(c.apply(nn.Pad(tuple(pairs[1:]), float(call["constant_values"] or 0.0)), x.plain))
+    x, pairs = call.tensor(), [tuple(items(p)) for p in items(call["pad_width"])]
+    mode = str(call["mode"] or "constant").lower()
+    if len(pairs) != x.ndim or pairs[0] != (0, 0) or mode not in ("constant", "reflect", "symmetric", "edge", "wrap"):
+        raise c.refuse(f"padding {pairs} in mode {call['mode']!r}; axes other than the batch are known")
+    if mode == "constant":
+        return Tensor(c.apply(nn.Pad(tuple(pairs[1:]), float(call["constant_values"] or 0.0)), x.plain))
+    y = x.plain
+    for axis, (before, after) in enumerate(pairs):
+        n = x.size(axis) if axis else 0
+        if before or after:
+            within("padding", before + after, 1 << 20)
+            places = np.pad(np.arange(n), (before, after), mode)  # type: ignore[call-overload]
+            y = c.apply(nn.Take(tuple(places.tolist()), axis), y, suffix=f"axis{axis}")
+    return Tensor(y)
 
 
 def _one_hot(c: Conversion) -> Tensor:
     call = Arguments(c, "x1", "num_classes", "axis")
     x = call["x1"] if isinstance(call["x1"], Tensor) else call["indices"]
-    if not isinstance(x, Tensor) or call["axis"] not in (None, -1, x.ndim):
-        raise c.refuse(f"axis {call['axis']!r}")
-    return Tensor(c.apply(nn.CountCategories(call["num_classes"], "one_hot"), x.plain))
-
-
-def _resize(c: Conversion) -> Tensor:
-    call = Arguments(c, "x1", "size")
-    x = call.tensor() if isinstance(call["x1"], Tensor) else call.tensor("images")
-    mode = call["interpolation"] or call["method"] or "bilinear"
-    if call["antialias"] or call["preserve_aspect_ratio"] or call["crop_to_aspect_ratio"] or call["pad_to_aspect_ratio"]:
-        raise c.refuse("anti-aliasing or keeping the aspect ratio")
-    return Tensor(moved=resized(c, x.moved, tuple(_items(call["size"])), str(mode)))
-
-
-def _blocks(c: Conversion, kind: str) -> Tensor:
-    """TensorFlow's order of channels: place within the block, then channel."""
-    call = Arguments(c, "x1", "block_size")
-    x, r = call.tensor().plain, call["block_size"]
-    h, w, channels = x.sizes()
-    if kind == "DepthToSpace":
-        y = c.apply(nn.Reshape((h, w, r, r, channels // (r * r))), x, suffix="blocks")
-        y = c.apply(nn.Permute((1, 3, 2, 4, 5)), y, suffix="turn")
-        return Tensor(c.apply(nn.Reshape((h * r, w * r, channels // (r * r))), y))
-    y = c.apply(nn.Reshape((h // r, r, w // r, r, channels)), x, suffix="blocks")
-    y = c.apply(nn.Permute((1, 3, 2, 4, 5)), y, suffix="turn")
-    return Tensor(c.apply(nn.Reshape((h // r, w // r, r * r * channels)), y))
-
-
-def _pool(c: Conversion, kind: str) -> Tensor:
-    call = Arguments(c, "x1", "pool_size", "strides", "padding")
-    x = call.tensor().moved
-    rank = x.ndim - 2
-
-    def each(value: Any) -> tuple[int, ...]:
-        sizes = _items(value)
-        sizes = sizes[1:-1] if len(sizes) == rank + 2 else sizes  # TensorFlow may name all axes
-        return tuple(sizes * rank if len(sizes) == 1 else sizes)
-
-    kernel = each(call["pool_size"] if call["pool_size"] is not None else call["ksize"])
-    stride = each(call["strides"]) if call["strides"] is not None else kernel
-    padding = (0,) * rank
-    if str(call["padding"] or "valid").lower() == "same":
-        pads = same_pads([x.size(i + 2) for i in range(rank)], kernel, stride, (1,) * rank)
-        if any(a != b for a, b in pads):
-            raise c.refuse("padding of unequal sides; use a pooling layer")
-        padding = tuple(a for a, _ in pads)
-    if kind == "MaxPool":
-        return Tensor(moved=c.apply(getattr(nn, f"MaxPool{rank}d")(kernel, stride, padding), x))
-    return Tensor(moved=c.apply(getattr(nn, f"AvgPool{rank}d")(kernel, stride, padding, count_include_pad=False), x))
+    if not isinstance(x, Tensor):
+        raise c.refuse("constant class numbers")
+    column = c.apply(nn.Unsqueeze(x.ndim), x.plain, suffix="column")  # the last axis of size 1 goes
+    axis = (-1 if call["axis"] is None else call["axis"]) % (x.ndim + 1)
+    y = c.apply(nn.CountCategories(call["num_classes"], "one_hot"), column, suffix="" if axis == x.ndim else "one_hot")
+    if axis == x.ndim:
+        return Tensor(y)
+    return _permuted(c, Tensor(y), [*range(axis), x.ndim, *range(axis, x.ndim)])
 
 
 def _shape(c: Conversion) -> Tensor:
@@ -268,7 +261,7 @@ def _item(c: Conversion) -> Tensor:
         entry = Sizes(source.plain)
         entry.entry = key % source.ndim
         return entry
-    x, parts = source.plain, _spread(_items(key), source.ndim)
+    x, parts = source.plain, _spread(items(key), source.ndim)
     gone: list[int] = []
     new: list[int] = []
     axis = 0
@@ -338,12 +331,11 @@ def _window(part: Any) -> tuple[Any, Any, Any] | None:
 
 _TABLE: dict[str, Callable[..., Any]] = {
     "Reshape": _reshape, "Transpose": _transpose, "Swapaxes": _swap, "Moveaxis": _move, "ExpandDims": _expand, "Squeeze": _squeeze,
-    "Take": _take, "BroadcastTo": _broadcast, "Flip": _flip, "Roll": _roll, "Pad": _pad, "OneHot": _one_hot, "Resize": _resize,
+    "Take": _take, "BroadcastTo": _broadcast, "Flip": _flip, "Roll": _roll, "Pad": _pad, "OneHot": _one_hot,
     "Shape": _shape, "GetItem": _item,
 }  # fmt: skip
 _TABLE_OF_KINDS: dict[str, Callable[..., Any]] = {
     "Concatenate": _join, "Stack": _join, "Split": _split, "Unstack": _split, "Repeat": _repeat, "Tile": _repeat,
-    "DepthToSpace": _blocks, "SpaceToDepth": _blocks, "MaxPool": _pool, "AveragePool": _pool,
 }  # fmt: skip
 KINDS = (*_TABLE, *_TABLE_OF_KINDS)
 

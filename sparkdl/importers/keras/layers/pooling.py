@@ -35,9 +35,9 @@ def global_pooling(c: Conversion) -> Tensor:
     rank, x = rank_of(c.spec), c.x
     keep = bool(c.spec.get("keepdims", False))
     if c.spec.kind == "GlobalAveragePooling1D" and x.mask is not None and c.spec.version >= (2, 2):
-        if c.spec.channels_first or keep:
-            raise c.refuse("a mask together with channels_first or keepdims")
-        return Tensor(c.apply(nn.MaskedMean(), x.plain, x.mask))
+        steps = c.apply(nn.Permute((2, 1)), x.plain, suffix="steps") if c.spec.channels_first else x.plain
+        mean = c.apply(nn.MaskedMean(), steps, x.mask, suffix="mean" if keep else "")
+        return Tensor(c.apply(nn.Unsqueeze(2 if c.spec.channels_first else 1), mean) if keep else mean)
     value = channels(c, x)
     if value.ndim != rank + 2:
         raise c.fail(f"its input has {value.ndim} axes")

@@ -68,3 +68,11 @@ def bidirectional(c: Conversion) -> list[Tensor]:
     if mode == "ave":
         y = c.apply(nn.MulConstant(0.5), y)
     return [Tensor(y, mask=mask), *final]
+
+
+@converts("Pipeline", note="layers one after another")
+def pipeline(c: Conversion) -> list[Tensor]:
+    made = c.inputs
+    for key, inner in c.spec.children.items():
+        made = c.inner(inner, made, key)
+    return made
