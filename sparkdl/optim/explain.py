@@ -145,7 +145,7 @@ def _predict(
     step = speed.step(share)
     if count > 1:
         step += LATENCY + moved.fetched / BANDWIDTH
-    held = min(rows / count * row_bytes, free) + 24 * rows / count  # 24 bytes of indices per row
+    held = min(rows / count * row_bytes, job.memory_budget or free) + 24 * rows / count  # 24 bytes of indices per row
     vectors = 1 + len(member.subtrees) + len(job.rule.slots) / count  # weights, gradients, the rule's state
     memory = PYTHON + held + vectors * elements * item + moved.fetched + 2 * ROOM * count
     memory += values[0] + values[1] * share / job.micro_batches
