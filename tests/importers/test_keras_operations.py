@@ -54,7 +54,7 @@ GROUPS = {
         lambda o, a, b: o.fmax(nan(o, a), b), lambda o, a, b: o.fmin(a, nan(o, b)), lambda o, a, b: o.divide_no_nan(a, o.relu(b)),
         lambda o, a, b: o.logical_and(o.relu(a), o.relu(b)), lambda o, a, b: o.logical_or(a > 1, b > 1), lambda o, a, b: o.logical_xor(a > 0, b > 0),
         lambda o, a, b: o.isclose(a, b, atol=0.5), lambda o, a, b: o.where(o.relu(a), a, b), lambda o, a, b: o.where(a > 0, ROW, b),
-        lambda o, a, b: o.arctan2(0.5, a), lambda o, a, b: o.hypot(a, ROW),
+        lambda o, a, b: o.arctan2(0.5, a), lambda o, a, b: o.hypot(a, ROW), lambda o, a, b: o.select([a > 1, b > 0], [a, -b], default=0.5),
         lambda o, a, b: o.binary_crossentropy(o.sigmoid(a), o.sigmoid(b)), lambda o, a, b: o.categorical_crossentropy(o.softmax(a), b, from_logits=True),
         lambda o, a, b: o.sparse_categorical_crossentropy(o.argmax(a, -1), o.softmax(b)),
     ]),
@@ -75,6 +75,13 @@ GROUPS = {
         lambda o, a, b, c: o.dot(a, ROW), lambda o, a, b, c: o.inner(a, TABLE.T), lambda o, a, b, c: o.tensordot(a, TABLE, axes=[[2], [0]]), lambda o, a, b, c: o.cross(b, o.flip(b, axis=1), axis=-1),
         lambda o, a, b, c: o.inv(definite(o, a)), lambda o, a, b, c: o.det(definite(o, a)), lambda o, a, b, c: o.cholesky(definite(o, a)), lambda o, a, b, c: o.logdet(definite(o, a)),
         lambda o, a, b, c: o.solve(definite(o, a), a), lambda o, a, b, c: o.solve_triangular(definite(o, a), a, lower=True), lambda o, a, b, c: o.slogdet(definite(o, a))[1],
+    ]),
+    "parts": (((4, 6), (2, 3)), [
+        lambda o, a, b: o.tril(a), lambda o, a, b: o.triu(a, k=1), lambda o, a, b: o.diagonal(a, offset=1, axis1=1, axis2=2), lambda o, a, b: o.trace(a, axis1=1, axis2=2),
+        lambda o, a, b: o.rot90(a, k=3, axes=(1, 2)), lambda o, a, b: o.fliplr(a), lambda o, a, b: o.hstack([a, a]), lambda o, a, b: o.append(a, a, axis=2),
+        lambda o, a, b: o.array_split(a, 4, axis=2)[1], lambda o, a, b: o.slice(a, (0, 1, 2), (5, 2, 3)), lambda o, a, b: o.slice_update(a, (0, 1, 2), b),
+        lambda o, a, b: o.moveaxis(a, [1, 2], [2, 1]), lambda o, a, b: o.expand_dims(a, [1, -1]), lambda o, a, b: o.roll(a, (1, 2), axis=(1, 2)),
+        lambda o, a, b: o.pad(a, ((0, 0), (1, 2), (0, 1)), mode="reflect"), lambda o, a, b: o.one_hot(o.cast(o.abs(a), "int32"), 6, axis=1),
     ]),
     "pictures": (((6, 6, 3),), [
         lambda o, a: o.image.rgb_to_grayscale(a), lambda o, a: o.image.crop_images(a, 1, 1, target_height=2, target_width=3), lambda o, a: o.image.pad_images(a, 1, 2, 1, 0),

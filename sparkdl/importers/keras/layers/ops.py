@@ -11,7 +11,7 @@ import numpy as np
 from sparkdl import nn
 from sparkdl.importers.keras import activations
 from sparkdl.importers.keras.convert import Conversion
-from sparkdl.importers.keras.layers import ops_order, ops_pictures, ops_products, ops_shape, ops_values
+from sparkdl.importers.keras.layers import ops_order, ops_parts, ops_pictures, ops_products, ops_shape, ops_values
 from sparkdl.importers.keras.layers.arguments import Arguments, constant
 from sparkdl.importers.keras.layers.ops_values import both, filled, negated, truth, two, where
 from sparkdl.importers.keras.spec import LayerSpec
@@ -42,7 +42,7 @@ _WITH_NUMBER: dict[str, tuple[tuple[str, ...], float, Callable[[float], nn.Layer
     "SoftShrink": (("threshold",), 0.5, lambda a: nn.Softshrink(a)),
     "HardShrink": (("threshold",), 0.5, lambda a: nn.Hardshrink(a)),
 }
-_ELSEWHERE = {**ops_values.KINDS, **ops_order.KINDS, **ops_products.KINDS, **ops_pictures.KINDS}
+_ELSEWHERE = {**ops_values.KINDS, **ops_order.KINDS, **ops_products.KINDS, **ops_parts.KINDS, **ops_pictures.KINDS}
 _COMPARE = ("Greater", "Less", "GreaterEqual", "LessEqual", "Equal", "NotEqual")
 
 
