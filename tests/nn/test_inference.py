@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sparkdl import nn
+from sparkdl import kernel, nn
 from sparkdl.errors import ShapeError
 
 
@@ -91,3 +91,18 @@ def test_bad_arguments():
         nn.Inference(nn.ReLU(), batch_size=0)
     with pytest.raises(ShapeError):
         nn.Inference(nn.Conv2d(3, 4, 3))(np.zeros((1, 2, 5, 5), np.float32))
+
+
+@pytest.mark.parametrize("name", ["winograd", "small maps", "1x1 in panels", "strided", "groups, dilation", "depthwise"])
+def test_threads_do_not_change_a_bit(name):
+    layers, shape = NETS[name]
+    model = settled(nn.Sequential(*layers))
+    x = np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32)
+    before, answers = kernel.num_threads(), []
+    try:
+        for threads in {1, before}:
+            kernel.set_num_threads(threads)
+            answers.append(nn.Inference(model)(x))
+    finally:
+        kernel.set_num_threads(before)
+    assert all(np.array_equal(answers[0], each) for each in answers)

@@ -68,6 +68,7 @@ class Unit(NamedTuple):
     tap_step: int  # taps at a time
     depth_step: int
     parts: int
+    splits: int = 1  # items of work per unit, each some of the panels: where there are fewer units than threads
 
 
 @lru_cache(maxsize=1024)
@@ -90,6 +91,13 @@ def _plan(
     rows = -(-gh // bands)
     bands = -(-gh // rows)
     padded_rows = (rows - 1) * sh + span_rows
+    columns = panel(out // groups, itemsize)
+    panels = -(-(out // groups) // columns)
+    splits = threads if groups == 1 and batch * bands < threads <= panels else 1
+    if splits == 1 and batch * bands < threads:
+        rows = -(-gh // min(gh, -(-threads // batch)))
+        bands = -(-gh // rows)
+        padded_rows = (rows - 1) * sh + span_rows
     if bands == 1 and gh * gw < _PIXELS:
         images = max(1, min(_PIXELS // (gh * gw), 4 * SCRATCH // (padded_rows * row_bytes), -(-batch // threads)))
     pitch = (padded_rows * padded_columns * channels, padded_columns * channels, channels) if copy else strides[:3]
@@ -101,14 +109,13 @@ def _plan(
     run = _run_length(offsets, channels) if groups == 1 else 1
     toff = np.array([r + c for r, c in offsets[::run]], np.int64)
     depth *= run
-    columns = panel(out // groups, itemsize)
     panel_bytes = columns * itemsize
     tap_step = max(1, min(len(toff), _PANEL_BYTES // (depth * panel_bytes)))
     depth_step = depth if depth * panel_bytes <= 2 * _PANEL_BYTES else 256
     units = -(-batch // images) * bands
     unit = Unit(
         images, bands, rows, gh, gw, sh, top, left, padded_rows, padded_columns, int(copy), len(toff), depth, groups,
-        columns, tap_step, depth_step, max(1, min(threads, units)),
+        columns, tap_step, depth_step, max(1, min(threads, units * splits)), splits,
     )  # fmt: skip
     return unit, roff, toff, coff
 
@@ -141,10 +148,13 @@ def _sum_taps(out, x, w, bias, has_bias, packed, relu, unit, roff, toff, coff):
     each = out.shape[3] // unit.groups
     units = (batch + unit.images - 1) // unit.images * unit.bands
     total = unit.taps * unit.depth
+    panels = (each + unit.width - 1) // unit.width
     for part in prange(unit.parts):
         room = unit.images * unit.padded_rows * unit.padded_columns * channels if unit.copy else 0
         scratch = np.empty(room, x.dtype)
-        for u in range(part * units // unit.parts, (part + 1) * units // unit.parts):
+        for item in range(part * units * unit.splits // unit.parts, (part + 1) * units * unit.splits // unit.parts):
+            u, split = item // unit.splits, item % unit.splits
+            first, stop = split * panels // unit.splits * unit.width, (split + 1) * panels // unit.splits * unit.width
             n = u // unit.bands * unit.images
             row = u % unit.bands * unit.rows
             images = min(unit.images, batch - n)
@@ -165,10 +175,10 @@ def _sum_taps(out, x, w, bias, has_bias, packed, relu, unit, roff, toff, coff):
                     channels, bias.ctypes.data, int(has_bias),
                 )  # fmt: skip
                 if relu:
-                    _clip(out, n, images, row, min(unit.rows, unit.grid_rows - row))
+                    _clip(out, n, images, row, min(unit.rows, unit.grid_rows - row), 0, channels)
                 continue
             for g in range(unit.groups):
-                for j in range(0, each, unit.width):
+                for j in range(first, min(each, stop), unit.width):
                     columns = min(unit.width, each - j)
                     pitch = unit.width if packed else out.shape[3]
                     b = w.ctypes.data + size * (j * total if packed else g * each + j)
@@ -183,17 +193,19 @@ def _sum_taps(out, x, w, bias, has_bias, packed, relu, unit, roff, toff, coff):
                                 bias.ctypes.data + size * (g * each + j),
                             )  # fmt: skip
             if relu:
-                _clip(out, n, images, row, min(unit.rows, unit.grid_rows - row))
+                if unit.groups > 1:
+                    first, stop = 0, out.shape[3]
+                _clip(out, n, images, row, min(unit.rows, unit.grid_rows - row), first, stop)
 
 
 @njit
-def _clip(out, first, images, row, rows):
-    """``max(out, 0)`` for some images and rows, while they are in a cache."""
+def _clip(out, n, images, row, rows, first, stop):
+    """``max(out, 0)`` for some images, rows and channels, while they are in a cache."""
     zero = out.dtype.type(0)
-    for n in range(first, first + images):
+    for i in range(n, n + images):
         for r in range(row, row + rows):
             for c in range(out.shape[2]):
-                pixel = out[n, r, c]
+                pixel = out[i, r, c][first:stop]
                 for k in range(pixel.size):
                     pixel[k] = zero if pixel[k] < zero else pixel[k]
 

@@ -64,7 +64,7 @@ class Tiles(NamedTuple):
 def _tiles(grid: tuple[int, int], batch: int, channels: int, out: int, padding: tuple[int, int]) -> Tiles:
     down, across = -(-grid[0] // 4), -(-grid[1] // 4)
     total = batch * down * across
-    parts = max(1, min(num_threads(), total // 16))
+    parts = max(1, min(num_threads(), total // 4))
     chunk = min(384, 48 * max(1, max(channels, out) // 64), -(-total // parts))
     keep = total > parts * chunk
     return Tiles(down, across, *padding, chunk, min(PANEL4, out), int(keep), parts)
