@@ -23,7 +23,8 @@ class Ready:
         self, w: np.ndarray, bias: np.ndarray | None, stride: Pair, padding: Any, dilation: Pair, groups: int, relu: bool
     ) -> None:
         self.w, self.bias, self.relu = np.ascontiguousarray(w), bias, relu
-        self.stride, self.padding, self.dilation, self.groups = tuple(stride), padding, tuple(dilation), groups
+        self.stride, self.dilation = (stride[0], stride[1]), (dilation[0], dilation[1])
+        self.padding, self.groups = padding, groups
         self._transformed: np.ndarray | None = None
         self._panels: np.ndarray | None = None
 
@@ -31,7 +32,8 @@ class Ready:
         """``y`` and ``x`` NCHW in shape, ``y`` with its channels next to each other."""
         if not y.size:
             return
-        w, kernel, options = self.w, self.w.shape[:2], (self.stride, self.dilation, self.groups)
+        w, options = self.w, (self.stride, self.dilation, self.groups)
+        kernel = w.shape[0], w.shape[1]
         (top, _), (left, _) = pads_of(self.padding)
         out, source = nhwc(y), nhwc(x)
         tiles = len(x) * -(-y.shape[2] // 4) * -(-y.shape[3] // 4)

@@ -18,7 +18,7 @@ from sparkdl import memory
 from sparkdl.kernel import njit, num_threads, numba
 from sparkdl.nn.kernels.block import STORED, ZERO, block, panel, steps
 from sparkdl.nn.kernels.memory import copy_bytes
-from sparkdl.nn.kernels.tree_tile import stack_size, tree_block
+from sparkdl.nn.kernels.tree_tile import load, stack_size, tree_block
 
 prange = numba().prange
 _CHUNK = 2048
@@ -182,6 +182,7 @@ def product(out: Any, x: Any, dy: Any, bounds: Any) -> None:
         roff, coff = steps(_HEIGHT), steps(_HEIGHT, width)
         _long_product(out, x, dy, bounds, width, parts, roff, coff, steps(1))
         return
+    load(out.itemsize)
     copied = across > 1 and down > 1
     x = x[bounds[0] : bounds[-1]]
     if x.strides[0] >= _FAR and across > 1:

@@ -12,6 +12,7 @@ for ``stack_size(leaves, itemsize)`` elements) until their sibling is there: sto
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -150,19 +151,25 @@ def _block(module: ir.Module, w: Width) -> None:
     b.ret_void()
 
 
-def build(name: str) -> ir.Module:
-    module = ir.Module("sparkdl_tree_tile")
+def build(name: str, kind: str) -> ir.Module:
+    """The module of one instruction set and element type."""
+    module = ir.Module(f"sparkdl_tree_tile_{kind}")
     module.triple = llvm.get_default_triple()
-    for kind in ("f32", "f64"):
-        _block(module, Width(name, kind))
+    _block(module, Width(name, kind))
     return module
 
 
 def assembly(name: str) -> str:
-    """What the machine runs, for inspection."""
-    return microkernel._target(name).emit_assembly(microkernel.compile_module(name, build(name)))
+    """What the machine runs, of both element types, for inspection."""
+    target = microkernel._target(name)
+    return "".join(target.emit_assembly(microkernel.compile_module(name, build(name, kind))) for kind in ("f32", "f64"))
 
 
-load_object("tree_tile", isa(), lambda: build(isa()), Path(__file__))
+@cache
+def load(itemsize: int) -> None:
+    """Makes the functions of an element type known, before compiled code that refers to them is loaded."""
+    kind = "f32" if itemsize == 4 else "f64"
+    load_object(f"tree_tile-{kind}", isa(), lambda: build(isa(), kind), Path(__file__))
+
 
 tree_block = external("tree_block", BLOCK_TYPE)
