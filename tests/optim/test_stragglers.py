@@ -67,9 +67,9 @@ def test_steps_go_on_without_a_task_that_hangs_and_what_it_skipped_is_made_up():
 
 
 def test_a_task_that_was_late_once_is_in_step_again():
-    """Held from the third step to the fifth, it is in time for all others."""
+    """Held from the third step to the fifth, it is in time again soon after, and for all steps of later epochs."""
     (first, second, third), _, _ = train_held(3, 5, stragglers=optim.DropLate(0.5, warm_up=2, grace=100))[0][0]
-    assert (first["rows_skipped"], first["rows_made_up"], first["rows_lost"]) in ((24, 0, 0), (32, 0, 0))
+    assert 3 * 8 <= first["rows_skipped"] <= 8 * 8 and first["rows_lost"] == 0
     assert second["rows_made_up"] == first["rows_skipped"] and second["rows_skipped"] == 0
     assert (third["rows_once"], third["rows_skipped"], third["rows_made_up"]) == (160, 0, 0)
 
