@@ -26,6 +26,7 @@ from sparkdl.data.taskrows import HASH, ROLE, FramePlan
 from sparkdl.errors import DataError
 
 _PLACE = "_sparkdl_place"
+_PLACES = 1 << 30  # the share of rows to split off is this exact
 
 
 def prepare(
@@ -80,6 +81,18 @@ def prepare(
     rows = rows.repartition(tasks, key).drop(_PLACE)
     validated = validation is not None
     return rows, FramePlan(fields, names, shards, dtype, hashed=shuffle, numbered=not shuffle, validated=validated)
+
+
+def split_rows(df: Any, share: float, features: Any, label: Any = None, weight: str | None = None) -> tuple[Any, Any]:
+    """The DataFrame's rows but for a ``share`` of them, and these: by a hash of what training uses of them.
+
+    So the same rows are chosen whatever the partitions, and equal rows stay together.
+    """
+    from pyspark.sql import functions as F
+
+    hashed = [each for *_, each in _used(df, features, label, weight, "float32", True)]
+    held = F.pmod(F.xxhash64(F.lit("split"), *hashed), F.lit(_PLACES)) < F.lit(round(share * _PLACES))
+    return df.where(~held), df.where(held)
 
 
 def _keys(tasks: int, shards: int | None) -> list[int]:

@@ -9,7 +9,8 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "model": ["Model", "Sequential"],
-        "callbacks": ["Callback", "CSVLogger", "History", "LambdaCallback", "ModelCheckpoint"],
+        "callback": ["Callback", "CSVLogger", "History", "LambdaCallback", "TerminateOnNaN"],
+        "model_checkpoint": ["ModelCheckpoint"],
         "steering": ["EarlyStopping", "LearningRateScheduler", "ReduceLROnPlateau"],
     },
 )

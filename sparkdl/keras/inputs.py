@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sparkdl.errors import DataError, UnsupportedError
+from sparkdl.data.frame import split_rows
+from sparkdl.errors import DataError
 
 WEIGHT = "__sparkdl_weight"
 Inputs = tuple[Any, Any, dict[str, Any]]  # data, validation data, and the names of columns
@@ -29,9 +30,12 @@ def of_frame(
     df: Any, label: str, features: Any, share: float, validation: Any, class_weight: Mapping[int, float] | None,
     sample_weight: str | None,
 ) -> Inputs:  # fmt: skip
-    """The DataFrame with a column of weights, if there are any."""
+    """The DataFrame with a column of weights, if there are any; ``share`` of the rows for validation, by their hash."""
+    if share and validation is not None:
+        raise ValueError("fit: give validation_split or validation_data, not both.")
     if share:
-        raise UnsupportedError("fit: split a DataFrame by randomSplit and give validation_data=.")
+        check_share(share)
+        df, validation = split_rows(df, share, features, label, sample_weight)
     df, validation, weight = column_weights(df, validation, label, class_weight, sample_weight)
     return df, validation, {"features": features, "label": label, "weight": weight}
 
@@ -69,10 +73,14 @@ def column_weights(
     return df.withColumn(WEIGHT, weight * base), validation, WEIGHT
 
 
-def split(x: Any, y: Any, weight: Any, share: float) -> tuple[Any, Any]:
-    """``(x, y, weight)`` of the first rows, and ``(x, y)`` or ``(x, y, weight)`` of the last ``share`` of them."""
+def check_share(share: float) -> None:
     if not 0 < share < 1:
         raise ValueError(f"fit: validation_split must be in (0, 1), got {share!r}.")
+
+
+def split(x: Any, y: Any, weight: Any, share: float) -> tuple[Any, Any]:
+    """``(x, y, weight)`` of the first rows, and ``(x, y)`` or ``(x, y, weight)`` of the last ``share`` of them."""
+    check_share(share)
     count = len(_first(y))
     cut = int(count * (1 - share))
     if not 0 < cut < count:

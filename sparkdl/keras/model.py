@@ -6,14 +6,18 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from sparkdl import nn, optim
 from sparkdl.errors import UnsupportedError
 from sparkdl.keras import names
-from sparkdl.keras.callbacks import Callback, History
+from sparkdl.keras.callback import Callback, History
 from sparkdl.keras.inputs import of_arrays, of_frame
-from sparkdl.keras.listeners import Listeners, checked
-from sparkdl.keras.steering import EarlyStopping, LearningRateScheduler, ReduceLROnPlateau
+from sparkdl.keras.listeners import checked
+from sparkdl.keras.training import Carried, Fit
 from sparkdl.optim.trainer import is_dataframe
+
+OF_FIT = {"batch_size", "max_epochs", "end", "validate", "shuffle", "progress", "steps_per_epoch", "optimizer"}
 
 
 class Model:
@@ -27,8 +31,7 @@ class Model:
         history = model.fit(df, "label", features="pixels", epochs=10)      # a Spark DataFrame
         model.evaluate(x, y), model.predict(x)
 
-    What differs from Keras: metrics are measured on validation data only; each ``fit`` starts the optimizer anew; an
-    epoch uses every row once.
+    An epoch uses every row once, and numbers do not depend on how many tasks train.
     """
 
     def __init__(self, module: Any, outputs: Any = None) -> None:
@@ -42,97 +45,113 @@ class Model:
         self.history: History | None = None
         self.stop_training = False
         self._options: dict[str, Any] = {}
+        self._carried = Carried()
 
     def compile(
-        self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Sequence[Any] = (), loss_weights: Any = None,
-        **trainer: Any,
+        self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Sequence[Any] | None = None,
+        loss_weights: Any = None, weighted_metrics: Sequence[Any] | None = None, **trainer: Any,
     ) -> None:  # fmt: skip
         """Says how to train: objects of ``sparkdl.optim`` and ``sparkdl.nn``, or Keras's names for them.
 
-        ``loss`` may be a list with one per output, weighted by ``loss_weights``. ``trainer`` are options of
-        ``optim.Trainer``: ``seed``, ``clip``, ``tasks``, ``shards``, ``codec``, ``checkpoint`` and so on.
+        ``loss`` may be a list with one per output, weighted by ``loss_weights``. Sample weights count in
+        ``weighted_metrics`` and not in ``metrics``. ``trainer`` are options of ``optim.Trainer``: ``seed``, ``clip``,
+        ``tasks``, ``shards``, ``codec``, ``checkpoint`` and so on. The optimizer starts without state.
         """
         if loss is None:
             raise ValueError("compile: give a loss, as in compile('adam', 'mse').")
-        taken = {"batch_size", "max_epochs", "end", "validate", "shuffle", "progress"} & trainer.keys()
+        taken = OF_FIT & trainer.keys()
         if taken:
             raise TypeError(f"compile: {', '.join(sorted(taken))} is for fit to say.")
+        if isinstance(metrics, str) or isinstance(weighted_metrics, str):
+            raise TypeError("compile: metrics is a list of metrics, as in metrics=['accuracy'].")
         self.optimizer, self.loss = names.optimizer(optimizer), names.loss(loss, loss_weights)
-        self.metrics = [names.metric(each, self.loss) for each in metrics]
+        self.metrics = names.metrics(metrics or (), weighted_metrics or (), self.loss)
         self._options = trainer
+        self._carried = Carried()
         self._trainer()  # refuses wrong options now
 
     def fit(
-        self, x: Any, y: Any = None, batch_size: int = 32, epochs: int = 1, verbose: Any = "auto",
-        callbacks: Sequence[Callback] = (), validation_split: float = 0.0, validation_data: Any = None,
-        shuffle: bool = True, class_weight: dict[int, float] | None = None, sample_weight: Any = None,
-        initial_epoch: int = 0, steps_per_epoch: int | None = None, validation_freq: int = 1,
-        features: Any = "features",
+        self, x: Any, y: Any = None, batch_size: int | None = None, epochs: int = 1, verbose: Any = "auto",
+        callbacks: Any = None, validation_split: float = 0.0, validation_data: Any = None, shuffle: bool = True,
+        class_weight: dict[int, float] | None = None, sample_weight: Any = None, initial_epoch: int = 0,
+        steps_per_epoch: int | None = None, validation_steps: int | None = None,
+        validation_batch_size: int | None = None, validation_freq: int | list[int] = 1, features: Any = "features",
     ) -> History:  # fmt: skip
-        """Trains and returns the history.
+        """Trains and returns the history; a second call goes on with the optimizer's state.
 
         x, y           arrays (lists or dicts of them for several inputs), or a DataFrame and its label column
+        batch_size     32 if it is not given
         features       the DataFrame's columns of inputs
         verbose        0: no progress bar
-        validation_split   the share of rows, the last ones, to validate on (arrays)
+        callbacks      one, or a list of them
+        validation_split   the share of rows to validate on: of arrays the last ones, of a DataFrame by their hash
         validation_data    ``(x, y)`` or ``(x, y, sample_weight)``; a DataFrame of the same columns
         class_weight   what samples of a class count for; ``sample_weight``: one number per sample, a DataFrame's column
-        initial_epoch  the first epoch's number, of ``epochs``; shuffling then starts from another seed
+        initial_epoch  the first epoch's number, of ``epochs``
+        steps_per_epoch    ends each epoch after so many batches of its shuffled rows
+        validation_freq    validate after every so many epochs, or after those in a list (counted from 1)
+
+        ``validation_batch_size`` changes no figure; ``validation_steps`` is refused: all rows are looked at.
         """
         self._check_compiled()
-        if steps_per_epoch is not None:
-            raise UnsupportedError("fit: an epoch uses every row once, so steps_per_epoch follows from batch_size.")
+        if validation_steps is not None:
+            raise UnsupportedError("fit: validation looks at all rows; give fewer in validation_data.")
         if not epochs > initial_epoch >= 0:
             raise ValueError(f"fit: epochs must be > initial_epoch >= 0, got {epochs!r} and {initial_epoch!r}.")
-        spark, history = is_dataframe(x), History()
-        told = [*checked(callbacks), history]
-        if spark:
-            made = of_frame(x, y, features, validation_split, validation_data, class_weight, sample_weight)
-        else:
-            made = of_arrays(x, y, validation_split, validation_data, class_weight, sample_weight)
-        data, held_out, columns = made
-        trainer = self._trainer(
-            batch_size=batch_size, shuffle=shuffle, progress=verbose not in (0, "0", False),
-            validate=optim.every_epoch(validation_freq), end=self._end(told, epochs - initial_epoch, spark),
-            optimizer=self._scheduled(told, initial_epoch),
+        spark = is_dataframe(x)
+        told = checked(callbacks, spark)
+        of = of_frame(x, y, features, validation_split, validation_data, class_weight, sample_weight) if spark else (
+            of_arrays(x, y, validation_split, validation_data, class_weight, sample_weight)
         )  # fmt: skip
-        trainer.seed += initial_epoch
-        metrics = [optim.Loss(name="val_loss"), *self.metrics]
-        params = {
-            "epochs": epochs, "batch_size": batch_size, "distributed": spark,
-            "metrics": ["loss", *(metric.name for metric in metrics if held_out is not None)],
+        trainer = {
+            "batch_size": 32 if batch_size is None else batch_size, "shuffle": shuffle,
+            "progress": verbose not in (0, "0", False), "steps_per_epoch": steps_per_epoch,
         }  # fmt: skip
-        self.stop_training = False
-        listeners = Listeners(told, self, initial_epoch, epochs, params)
-        listeners.begin()
-        history.trainer = trainer.fit(
-            data, validation=held_out, metrics=metrics, on_epoch=listeners.on_epoch, **columns
-        )
-        listeners.end()
-        self.history = history
-        return history
+        self.history = Fit(self, of, told, initial_epoch, epochs, validation_freq, spark).run(trainer)
+        return self.history
 
     def evaluate(
-        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False, features: Any = "features"
-    ) -> Any:
-        """The loss, or a list of the loss and the metrics, or with ``return_dict`` a dict of them by name."""
+        self, x: Any, y: Any = None, batch_size: int | None = None, verbose: Any = "auto", sample_weight: Any = None,
+        steps: int | None = None, callbacks: Any = None, return_dict: bool = False, features: Any = "features",
+    ) -> Any:  # fmt: skip
+        """The loss, or a list of the loss and the metrics, or with ``return_dict`` a dict of them by name.
+
+        ``batch_size`` changes no figure; ``steps`` is refused: all rows are looked at.
+        """
         self._check_compiled()
-        trainer = self._trainer()
-        metrics = [optim.Loss(name="val_loss"), *self.metrics]
+        if steps is not None:
+            raise UnsupportedError("evaluate looks at all rows; give it fewer.")
+        trainer, told = self._trainer(), self._told(callbacks)
+        metrics = [optim.Loss(name="loss"), *self.metrics]
+        for each in told:
+            each.on_test_begin({})
         if is_dataframe(x):
             columns = {"features": features, "label": y, "weight": sample_weight}
-            found = trainer.evaluate(x, metrics=metrics, **columns)
+            figures = trainer.evaluate(x, metrics=metrics, **columns)
         else:
-            found = trainer.evaluate((x, y) if sample_weight is None else (x, y, sample_weight), metrics=metrics)
-        figures = {name.removeprefix("val_"): value for name, value in found.items()}
+            figures = trainer.evaluate((x, y) if sample_weight is None else (x, y, sample_weight), metrics=metrics)
+        for each in told:
+            each.on_test_end(dict(figures))
         if return_dict:
             return figures
         return list(figures.values()) if len(figures) > 1 else figures["loss"]
 
-    def predict(self, x: Any, batch_size: int = 256, features: Any = "features") -> Any:
+    def predict(
+        self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None,
+        callbacks: Any = None, features: Any = "features",
+    ) -> Any:  # fmt: skip
         """The outputs for arrays; for a DataFrame the same rows with a column ``prediction`` more."""
-        if not is_dataframe(x):
-            return self.module.predict(x, batch_size)
+        if steps is not None:
+            raise UnsupportedError("predict takes all rows; give it fewer.")
+        told, batch_size = self._told(callbacks), 256 if batch_size is None else batch_size
+        for each in told:
+            each.on_predict_begin({})
+        found = self._predict_frame(x, batch_size, features) if is_dataframe(x) else self.module.predict(x, batch_size)
+        for each in told:
+            each.on_predict_end({})
+        return found
+
+    def _predict_frame(self, df: Any, batch_size: int, features: Any) -> Any:
         from sparkdl.ml import NNModel
 
         columns: dict[str, Any] = {"featuresCol": features}
@@ -140,7 +159,7 @@ class Model:
             columns = {"featuresCols": list(features)}
         if isinstance(features, dict):
             columns["featuresShape"] = {name: list(shape) for name, shape in features.items()}
-        return NNModel(model=self.module, predictBatchSize=batch_size, **columns).transform(x)
+        return NNModel(model=self.module, predictBatchSize=batch_size, **columns).transform(df)
 
     def __call__(self, *xs: Any) -> Any:
         return self.module(*xs)
@@ -153,32 +172,40 @@ class Model:
         """Writes the net into a folder: ``Model(nn.load(folder))`` brings it back."""
         self.module.save(os.fspath(filepath))
 
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of all weights and buffers, in the order in which `set_weights` takes them."""
+        return list(self.module.state_dict().values())
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Takes what `get_weights` gave."""
+        known = list(self.module.state_dict())
+        if len(weights) != len(known):
+            raise ValueError(f"set_weights: the model has {len(known)} arrays, got {len(weights)}.")
+        self.module.load_state_dict(dict(zip(known, weights, strict=True)))
+
+    def save_weights(self, filepath: str | os.PathLike[str]) -> None:
+        """Writes weights and buffers by name into one ``.npz`` file."""
+        with open(filepath, "wb") as file:
+            np.savez(file, **self.module.state_dict())  # type: ignore[arg-type]
+
+    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
+        """Takes what `save_weights` wrote."""
+        with np.load(filepath, allow_pickle=False) as arrays:
+            self.module.load_state_dict(dict(arrays))
+
     # -- inside ----------------------------------------------------------------------------------------------------
     def _check_compiled(self) -> None:
         if self.loss is None:
             raise RuntimeError("compile the model first: model.compile('adam', 'mse').")
 
-    def _trainer(self, optimizer: Any = None, **more: Any) -> optim.Trainer:
-        return optim.Trainer(self.module, self.loss, optimizer or self.optimizer, **self._options, **more)
+    def _told(self, callbacks: Any) -> list[Callback]:
+        told = checked(callbacks)
+        for each in told:
+            each.set_model(self)
+        return told
 
-    def _end(self, callbacks: Sequence[Callback], epochs: int, spark: bool) -> optim.Trigger:
-        """Epochs, early stopping, and for arrays what callbacks ask for."""
-        asked = [] if spark else [lambda progress: self.stop_training]
-        early = [each.trigger() for each in callbacks if isinstance(each, EarlyStopping)]
-        return optim.or_(optim.max_epoch(epochs), *early, *asked)
-
-    def _scheduled(self, callbacks: Sequence[Callback], first: int) -> optim.UpdateRule:
-        """The optimizer with the schedules of callbacks, behind its own."""
-        rule = self.optimizer
-        assert rule is not None
-        steering = (ReduceLROnPlateau, LearningRateScheduler)
-        made = [each.schedule(first) for each in callbacks if isinstance(each, steering)]
-        if not made:
-            return rule
-        own = rule.schedule if isinstance(rule.schedule, dict) else {"lr": rule.schedule} if rule.schedule else {}
-        chain = [own["lr"], *made] if "lr" in own else made
-        schedule = {**own, "lr": chain[0] if len(chain) == 1 else optim.ChainedLR(*chain)}
-        return type(rule)(**{**rule.arguments(), "schedule": schedule})
+    def _trainer(self, **more: Any) -> optim.Trainer:
+        return optim.Trainer(self.module, self.loss, **{"optimizer": self.optimizer, **self._options, **more})
 
 
 class Sequential(Model):

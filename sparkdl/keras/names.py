@@ -9,6 +9,7 @@ from typing import Any
 from sparkdl import nn, optim
 from sparkdl.importers.keras.training import loss_from, metric_from, optimizer_from
 from sparkdl.keras.accuracy import Accuracy
+from sparkdl.keras.unweighted import Unweighted
 
 
 def optimizer(given: Any) -> optim.UpdateRule:
@@ -25,8 +26,18 @@ def loss(given: Any, weights: Any = None) -> nn.Loss:
     return given if isinstance(given, nn.Loss) else _named("loss", given, loss_from)
 
 
+def metrics(given: Sequence[Any], weighted: Sequence[Any], trained: nn.Loss) -> list[optim.Metric]:
+    """The metrics, in Keras's order: those that sample weights do not touch, then those that they do."""
+    plain = [Unweighted(metric(each, trained)) for each in given]
+    weighed = [metric(each, trained) for each in weighted]
+    for each in weighed:
+        if each.name in [other.name for other in plain]:
+            each.name = f"weighted_{each.name}"
+    return [*plain, *weighed]
+
+
 def metric(given: Any, trained: nn.Loss) -> optim.Metric:
-    """A metric, or Keras's name for one; "accuracy" is the one that fits the loss. It is named for validation data."""
+    """A metric, or Keras's name for one; "accuracy" is the one that fits the loss."""
     if isinstance(given, optim.Metric):
         made, name = copy.copy(given), given.name
     elif isinstance(given, str):
@@ -34,7 +45,14 @@ def metric(given: Any, trained: nn.Loss) -> optim.Metric:
         made = _accuracy(trained) if name == "accuracy" else _named("metric", name, metric_from)
     else:
         raise TypeError(f"compile: a metric is a name or an optim.Metric, got {given!r}.")
-    made.name = f"val_{name}"
+    made.name = name
+    return made
+
+
+def renamed(metric: optim.Metric, prefix: str) -> optim.Metric:
+    """The same metric for other rows."""
+    made = copy.copy(metric)
+    made.name = prefix + metric.name
     return made
 
 

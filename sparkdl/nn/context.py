@@ -36,6 +36,7 @@ class Run:
     leaf_sums: dict[int, tuple[Parameter, np.ndarray]] = field(default_factory=dict)
     nested: bool = False  # part of another run, which finishes what is summed per leaf
     penalty: Any = None  # per leaf, what layers add to the loss (activity penalties)
+    counts: list[float] = field(default_factory=lambda: [1.0])  # what a sample counts for in the loss
 
     @classmethod
     def single(cls, batch: int, **kwargs: Any) -> Run:
@@ -121,8 +122,15 @@ class Context:
         return sums
 
     def penalize(self, sums: np.ndarray) -> None:
-        """Adds ``sums`` (leaves,) to the summed loss."""
+        """Adds ``sums`` (leaves,) to the loss, of which the mean over samples counts; backward takes their slopes times
+        `per_sample`.
+        """
         self.run.penalty = sums if self.run.penalty is None else self.run.penalty + sums
+
+    @property
+    def per_sample(self) -> float:
+        """What each sample counts for in the loss: it divides by as many numbers as it has outputs, for one."""
+        return self.run.counts[0]
 
     def grad(self, parameter: Parameter, write: Callable[[np.ndarray, slice], Any]) -> None:
         """Adds to the parameter's gradient; ``write(out, rows)`` fills ``out`` (data layout) with that of ``rows``.

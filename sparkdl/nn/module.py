@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from sparkdl.arguments import check
 from sparkdl.errors import ShapeError
 from sparkdl.nn.parameter import Parameter
 
@@ -44,6 +45,7 @@ class Module:
             object.__setattr__(self, "training", True)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        check(cls, args, kwargs)
         self = super().__new__(cls)
         self._ready()  # so that a subclass may assign before, or without, calling super().__init__()
         return self

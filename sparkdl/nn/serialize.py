@@ -30,16 +30,7 @@ FORMAT, VERSION = "sparkdl-model", 1
 def save(model: Module, path: str | Path) -> None:
     """Writes ``model`` into folder ``path``, which is made if need be; a model that is there is replaced."""
     path = Path(path)
-    arrays = model.state_dict()
-    description = {
-        "format": FORMAT,
-        "version": VERSION,
-        "dtype": str(model.dtype),
-        "training": model.training,
-        "model": _describe(model, "", {}, arrays),
-        "ties": _ties(model),
-        "frozen": [name for name, p in model.named_parameters() if not p.trainable],
-    }
+    description, arrays = describe(model)
     content = io.BytesIO()
     np.savez(content, **{name.replace("/", "\\"): value for name, value in arrays.items()})  # type: ignore[arg-type]
     data = content.getvalue()
@@ -60,9 +51,31 @@ def load(path: str | Path, layers: Mapping[str, type[Module]] | None = None) -> 
     Raises FormatError if the folder holds no whole model of this format.
     """
     path = Path(path)
-    description, arrays = _read(path)
+    return make(*_read(path), str(path), layers)
+
+
+def describe(model: Module) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The model's structure as plain JSON, and its arrays by name."""
+    arrays = model.state_dict()
+    description = {
+        "format": FORMAT,
+        "version": VERSION,
+        "dtype": str(model.dtype),
+        "training": model.training,
+        "model": _describe(model, "", {}, arrays),
+        "ties": _ties(model),
+        "frozen": [name for name, p in model.named_parameters() if not p.trainable],
+    }
+    return description, arrays
+
+
+def make(
+    description: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str,
+    layers: Mapping[str, type[Module]] | None = None,
+) -> Module:  # fmt: skip
+    """The model that `describe` told of; ``where`` it was found, for messages."""
     try:
-        model = _build(description["model"], "", {}, dict(layers or {}), arrays)
+        model = _build(description["model"], "", {}, dict(layers or {}), dict(arrays))
         _tie(model, description["ties"])
         model.to(description["dtype"])
         model.load_state_dict({name: value for name, value in arrays.items() if not name.startswith("config:")})
@@ -70,10 +83,10 @@ def load(path: str | Path, layers: Mapping[str, type[Module]] | None = None) -> 
             p.trainable = name not in description["frozen"]
         return model.train(bool(description["training"]))
     except FormatError as error:
-        raise FormatError(f"{path}: {error}") from error
+        raise FormatError(f"{where}: {error}") from error
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         text = f"{type(error).__name__}: {error}"
-        raise FormatError(f"{path}: model.json does not describe a model of these arrays: {text}") from error
+        raise FormatError(f"{where}: model.json does not describe a model of these arrays: {text}") from error
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------

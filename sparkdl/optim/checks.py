@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 
 def positive(owner: object, **values: Any) -> None:
     for name, value in values.items():
@@ -27,7 +29,7 @@ def fraction(owner: object, **values: Any) -> None:
 def whole(owner: object, least: int = 1, **values: Any) -> None:
     """An integer of at least ``least``."""
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise ValueError(f"{type(owner).__name__}: {name} must be a whole number >= {least}, got {value!r}.")
 
 

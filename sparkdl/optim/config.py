@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from sparkdl.arguments import Checked
 from sparkdl.errors import FormatError, UnsupportedError
 
 
-class Configured:
+class Configured(Checked):
     """Keeps every constructor argument as an attribute of the same name; derived things get another name.
 
     From this follow ``config()``, ``from_config`` and the repr.

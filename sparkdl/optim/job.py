@@ -26,6 +26,8 @@ class Job:
     ``memory_budget`` is how many bytes of rows a task holds in memory.
     ``watched``: whether the driver wants to hear from every task, not from the first one only; ``histograms``: after
     every how many steps weights and gradients are counted into histograms (None: never).
+    ``train_metrics`` are figures of the rows as they are trained on; ``steps_per_epoch`` ends epochs early;
+    ``handover``: whether the driver gets a snapshot of the end, to go on from.
     """
 
     model: Module
@@ -52,3 +54,6 @@ class Job:
     transform: Callable[..., Any] | None = None
     watched: bool = False
     histograms: int | None = None
+    train_metrics: tuple[Any, ...] = ()
+    steps_per_epoch: int | None = None
+    handover: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -46,10 +46,11 @@ def fit_arrays(
     told: Callbacks,
     checkpoints: Checkpoints | None = None,
     resume: Snapshot | None = None,
+    on_step: Callable[..., None] | None = None,
 ) -> History:
     """Trains ``job.model`` in place on arrays."""
     held_out = None if validation is None else feed_of(job, validation)
-    return fit_feed(job, feed_of(job, data, order_by), held_out, told, checkpoints, resume)
+    return fit_feed(job, feed_of(job, data, order_by), held_out, told, checkpoints, resume, on_step)
 
 
 def fit_feed(
@@ -59,6 +60,7 @@ def fit_feed(
     told: Callbacks,
     checkpoints: Checkpoints | None = None,
     resume: Snapshot | None = None,
+    on_step: Callable[..., None] | None = None,
 ) -> History:
     """Trains ``job.model`` in place, from ``resume`` on, and writes ``checkpoints``; ``told`` hear how it goes."""
     check_feed(job.model, job.loss, feed)
@@ -71,11 +73,13 @@ def fit_feed(
         keeps.append(Keep(job.checkpoint, checkpoints.save, last=True))
     loop = Loop(
         job, feed, Local(job.clip), Member(shards=job.shards), validation=validation, report=told.here,
-        keeps=keeps, resume=resume,
+        keeps=keeps, resume=resume, on_step=on_step,
     )  # fmt: skip
     with _threads(job.threads):
         done = loop.run()
-    return History(done.history, costs=CostReport([loop.facts()]), visits=loop.visits.report())
+    return History(
+        done.history, costs=CostReport([loop.facts()]), visits=loop.visits.report(), state=loop.handed
+    )
 
 
 @contextmanager

@@ -38,6 +38,7 @@ from sparkdl.optim.late import Late, no_merge
 from sparkdl.optim.ledger import Ledger
 from sparkdl.optim.microbatches import MicroBatches
 from sparkdl.optim.progress import Progress
+from sparkdl.optim.running import RunningMetrics
 from sparkdl.optim.watch.counting import Counting
 from sparkdl.optim.watch.meter import Meter
 from sparkdl.optim.watch.phases import Phases
@@ -53,6 +54,7 @@ class Loop:
     ``report(progress, figures, reading)`` is called now and then, and after every epoch: ``figures`` has ``step`` of
     ``steps`` in the epoch, and at its end the history's ``line``; ``reading`` is what this task's `Meter` says.
     ``keeps`` says when snapshots are taken and where they go, alike on all tasks; ``resume`` is the one to go on from.
+    ``on_step(progress, figures)`` is called after every step. A job with ``handover`` leaves a snapshot in ``handed``.
     """
 
     def __init__(
@@ -66,9 +68,12 @@ class Loop:
         report: Report | None = None,
         keeps: Sequence[Keep] = (),
         resume: Snapshot | None = None,
+        on_step: Callable[[Progress, dict[str, Any]], None] | None = None,
     ) -> None:
         self.job, self.feed, self.member, self.validation, self.exchange = job, feed, member, validation, exchange
         self.report = report or (lambda progress, figures, reading: None)
+        self.on_step = on_step
+        self.handed: Snapshot | None = None
         self.keeps = keeps
         self.model = job.model.train()
         self.flat = Flat(self.model)
@@ -99,6 +104,7 @@ class Loop:
             self.late = Late(job.stragglers, member, store)
             self.ahead = aligned(exchange.grads.size, self.flat.dtype).reshape(exchange.grads.shape)
         self.gradients = self.flat.views(self.ahead)
+        self.running = RunningMetrics(job.train_metrics)
         self._agree()
         self.reshuffle: Reshuffle | None = None
         if job.reshuffle:
@@ -121,6 +127,9 @@ class Loop:
         self.counts = self.exchange.merge(mine).astype(np.int64)
         if not self.counts.sum():
             raise DataError("there are no rows to train on.")
+        batches, wanted = -(-int(self.counts.sum()) // self.job.batch_size), self.job.steps_per_epoch
+        if wanted is not None and wanted > batches:
+            raise DataError(f"steps_per_epoch={wanted}, but the rows make {batches} batches.")
 
     def _run_facts(self) -> dict[str, Any]:
         """What must be the same when training goes on from a snapshot."""
@@ -155,6 +164,7 @@ class Loop:
             first = self.counts[: self.feed.first].sum()
             self.ledger.again = snapshot.arrays.get("again", self.ledger.again)
             self.visits.counts[:] = snapshot.arrays["visits"][first : first + len(self.visits.counts)]
+        self.running.load(snapshot.part("running"), self.feed.first, self.feed.last)
 
     # -- the run ---------------------------------------------------------------------------------------------------
     def run(self) -> Progress:
@@ -167,8 +177,11 @@ class Loop:
         if last and self.kept != self.progress.iteration:
             with self.phases.measure("snapshot"):
                 self._snapshot(last)
+        if self.job.handover:
+            self.handed = self._taken()
         history = self.progress.history
         if self.epoch.step:  # stopped in the middle of an epoch: a line for what there was of it
+            self._measure()
             line = {**self._line(), **self.ledger.counts()}
             history = (*history, line)
             self._tell(self.steps, self.epoch.step, line=line)
@@ -203,7 +216,7 @@ class Loop:
         plan = self.plan = EpochPlan(
             self.counts, job.batch_size, job.seed, self.progress.epoch, job.shuffle, job.reshuffle, self.ledger.again
         )
-        self.steps = plan.steps
+        steps = self.steps = plan.steps if job.steps_per_epoch is None else job.steps_per_epoch
         if self.reshuffle is not None:
             with self.phases.measure("starved"):
                 self.reshuffle.to(self.progress.epoch)
@@ -211,7 +224,7 @@ class Loop:
             self.visits.reset()
         before, began, seconds = self.progress.seconds, time.perf_counter(), self.epoch.seconds
         reported, waited = began, 0.0
-        share = (plan.batch(step, self.feed.first, self.feed.last) for step in range(self.epoch.step, plan.steps))
+        share = (plan.batch(step, self.feed.first, self.feed.last) for step in range(self.epoch.step, steps))
         with Prefetch(self.feed, share) as ahead:
             for batch, rows in ahead:
                 self.phases.add("starved", ahead.waited - waited)
@@ -226,7 +239,7 @@ class Loop:
                     e.samples + batch.size,
                 )
                 e.seconds = seconds + clock
-                ended = e.step == plan.steps
+                ended = e.step == steps
                 self.before = self.progress
                 self.progress = replace(
                     self.progress,
@@ -237,6 +250,11 @@ class Loop:
                     seconds=before + clock,
                     loss=loss / weight if weight else math.nan,
                 )
+                if self.on_step is not None:
+                    self.on_step(
+                        self.progress,
+                        {"step": e.step, "steps": steps, "loss": e.loss / e.weight if e.weight else math.nan},
+                    )
                 if ended:
                     self._close_epoch()
                 elif self.validation is not None and job.validate(self.progress):
@@ -250,13 +268,14 @@ class Loop:
                 now = time.perf_counter()
                 if now - reported >= job.report_every:
                     reported = now
-                    self._tell(plan.steps, e.step)
+                    self._tell(steps, e.step)
                 if job.end(self.progress):
                     return False
         return True
 
     def _close_epoch(self) -> None:
         history = self.progress.history
+        self._measure()
         line = {**self._line(), **self.ledger.counts()}
         if self.late is not None:
             self.late.settle()
@@ -272,6 +291,12 @@ class Loop:
         self.epoch = Epoch()
         self.best.look(self.model, self.progress)
         self._tell(self.steps, self.steps, line=line)
+
+    def _measure(self) -> None:
+        """The epoch's figures on the rows that it was trained on."""
+        if self.late is not None:
+            self.late.settle()
+        self.epoch.figures = {**self.running.figures(self.exchange, self.member), **self.epoch.figures}
 
     def _line(self) -> dict[str, Any]:
         e = self.epoch
@@ -343,9 +368,10 @@ class Loop:
         ctx = Context(run, 0, True, (True,), self.flat.dtype)
         loss, weight = self.job.loss.forward(y, rows.target, rows.weight, ctx)
         dy = self.job.loss.backward(ctx)
+        self.running.add(run, y, rows)
         done.backward(list(dy) if isinstance(dy, tuple) else [dy])
         self.flat.settle(run.grads)
-        return (loss if run.penalty is None else loss + run.penalty), weight
+        return (loss if run.penalty is None else loss + run.counts[0] * run.penalty), weight
 
     def _validate(self) -> dict[str, Any]:
         assert self.validation is not None
@@ -358,15 +384,21 @@ class Loop:
         """All tasks take part: the rule's state lies with the owners, the counts of visits with the rows."""
         if any(keep.last for keep in keeps):
             self.kept = self.progress.iteration
+        saves = [keep.save for keep in keeps if keep.save is not None]
+        taken = self._taken(whole=bool(saves))
+        for save in saves:
+            save(taken)
+
+    def _taken(self, whole: bool = True) -> Snapshot:
+        """A snapshot, taken by all tasks at once; without the model where not ``whole``."""
         arrays = {f"rule/{slot}": vector for slot, vector in self.exchange.state().items()}
         arrays["again"] = self.ledger.again
         arrays["visits"] = np.concatenate(self.exchange.gather(self.visits.counts.astype(np.uint8)))
-        saves = [keep.save for keep in keeps if keep.save is not None]
-        if saves:
+        arrays.update((f"running/{rank}", packed) for rank, packed in self.running.state(self.exchange))
+        if whole:
             arrays.update((f"model/{name}", array) for name, array in self.model.state_dict().items())
             arrays.update((f"best/{name}", array) for name, array in self.best.arrays.items())
-        for save in saves:
-            save(Snapshot(self.progress, replace(self.epoch), self.run_facts, arrays))
+        return Snapshot(self.progress, replace(self.epoch), self.run_facts, arrays)
 
     def _explain_loss(self, suspect: str) -> None:
         """Raises the same error on all tasks; the weights have been updated already, so each looked before."""

@@ -40,7 +40,7 @@ class MicroBatches:
             )  # fmt: skip
             part = self._part(number, len(group.trees))
             group.grads = self._flat.views(part)
-            losses.append(compute(Rows(*(_cut(each, a, b) for each in rows)), group))
+            losses.append(compute(Rows(*(cut(each, a, b) for each in rows)), group))
             sums.update(zip(group.trees, part, strict=True))
         for out, node in zip(grads, run.trees, strict=True):
             out[:] = fold(sums, _add, *node)
@@ -60,12 +60,12 @@ def _add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.add(a, b, out=a)
 
 
-def _cut(values: Any, a: int, b: int) -> Any:
+def cut(values: Any, a: int, b: int) -> Any:
     """Samples ``a`` to ``b`` of arrays in tuples, lists and dicts."""
     if isinstance(values, dict):
-        return {name: _cut(each, a, b) for name, each in values.items()}
+        return {name: cut(each, a, b) for name, each in values.items()}
     if isinstance(values, tuple | list):
-        return type(values)(_cut(each, a, b) for each in values)
+        return type(values)(cut(each, a, b) for each in values)
     return None if values is None else values[a:b]
 
 

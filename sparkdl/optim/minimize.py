@@ -48,7 +48,7 @@ def minimize(
         done.backward(list(dy) if isinstance(dy, tuple) else [dy])
         flat.settle()
         total = float(counts.sum())
-        value = float(sums.sum()) + (float(np.sum(run.penalty)) if run.penalty is not None else 0.0)
+        value = float(sums.sum()) + (run.counts[0] * float(np.sum(run.penalty)) if run.penalty is not None else 0.0)
         g = flat.grads[0, : flat.trainable].astype(np.float64) / total
         if rule.regularizer is not None:
             rule.regularizer.add_slope(g, w)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from sparkdl.nn.module import Module
 from sparkdl.optim.bar import Bar
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.checkpoint.files import LocalFiles
+from sparkdl.optim.checkpoint.snapshot import Snapshot
 from sparkdl.optim.history import History
 from sparkdl.optim.job import Job
 from sparkdl.optim.progress import Progress
@@ -78,6 +80,7 @@ class Trainer:
                  have the same bits, nor do runs on different numbers of tasks
     memory_budget   on Spark: bytes of rows that each task holds in memory, the rest lies in files of the executor's
                  local folder (default: 40 % of what its machine has free, shared by the tasks there)
+    steps_per_epoch   ends every epoch after so many batches of its order; the other rows wait for another epoch
     timeout      on Spark: seconds that a task waits for another one before that counts as lost (ten minutes in the
                  first steps, in which kernels are compiled)
     """
@@ -116,6 +119,7 @@ class Trainer:
         callbacks: Sequence[Callback] = (),
         watch: bool | str | os.PathLike[str] | LivePage = False,
         memory_budget: int | None = None,
+        steps_per_epoch: int | None = None,
     ) -> None:
         from sparkdl.optim import triggers
 
@@ -139,6 +143,7 @@ class Trainer:
             ("max_epochs", max_epochs),
             ("micro_batches", micro_batches),
             ("memory_budget", memory_budget),
+            ("steps_per_epoch", steps_per_epoch),
         ):
             if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
                 raise ValueError(f"Trainer: {name} must be a whole number >= 1, got {value!r}.")
@@ -177,6 +182,7 @@ class Trainer:
         self.stragglers, self.layout, self.where = checked(stragglers), layout, where
         self.callbacks, self.page = checked_callbacks(callbacks), page_of(watch)
         self._explained: Any = None
+        self.steps_per_epoch = steps_per_epoch
         self.history = History([])
         self._columns: dict[str, Any] = {}
         self._transform: Callable[..., Any] | None = None
@@ -191,9 +197,12 @@ class Trainer:
         order_by: Any = None,
         validation: Any = None,
         metrics: Sequence[Any] = (),
+        train_metrics: Sequence[Any] = (),
         transform: Callable[..., Any] | None = None,
-        resume: str | os.PathLike[str] | None = None,
+        resume: str | os.PathLike[str] | Snapshot | None = None,
         on_epoch: Callable[[Progress, dict[str, Any]], None] | None = None,
+        on_step: Callable[[Progress, dict[str, Any]], None] | None = None,
+        handover: bool = False,
     ) -> History:
         """Trains on ``data`` and returns the history; the trained weights are in ``self.model``.
 
@@ -204,15 +213,21 @@ class Trainer:
         order_by    columns that put the rows in order, in place of a hash of their content
         validation  data of the same kind, looked at whenever ``validate`` fires
         metrics     what to compute on it (default: the mean loss)
+        train_metrics   what to compute on the rows of each epoch as they are trained on; names apart from ``metrics``
         transform   ``transform(inputs, batch) -> inputs``, applied to every batch (see data.transforms); it draws at
                     random in training only, by sample and epoch, and stays for ``evaluate``
         resume      folder of checkpoints: go on from the newest intact one, with the same data and settings, to the
                     weights that an uninterrupted run would have; an empty folder starts from the beginning
+                    Or what a call with ``handover`` left in ``history.state``
         on_epoch    ``on_epoch(progress, line)`` is called with each epoch's line of the history. For arrays the model
                     holds the epoch's weights then; on a DataFrame the driver hears of an epoch while tasks go on
+        on_step     the same after every step, for arrays: ``{"step": done, "steps": of so many, "loss": so far}``
+        handover    whether ``history.state`` shall hold the end of this run, for another call to go on from
         """
         self._transform = transform
-        job = self.job(metrics)
+        job = replace(
+            self.job(metrics), train_metrics=self.job(train_metrics).metrics if train_metrics else (), handover=handover
+        )
         self.check_names(job, validation is not None)
         frame = is_dataframe(data)
         if validation is not None and is_dataframe(validation) != frame:
@@ -228,11 +243,14 @@ class Trainer:
         if where == "auto":
             where = explained.choice
         here = where == "local"
+        if on_step is not None and frame:
+            raise UnsupportedError("on_step: steps on a DataFrame are the executors'; on_epoch tells of epochs.")
         written = None if self.checkpoint is None else self.checkpoints(self.checkpoint, here)
-        found = None if resume is None else self.checkpoints(resume, here)
+        given = resume if isinstance(resume, Snapshot) else None
+        found = None if resume is None or isinstance(resume, Snapshot) else self.checkpoints(resume, here)
         if frame:
             self._columns = columns
-        begin = found.newest() if here and found is not None else None
+        begin = found.newest() if here and found is not None else given
         with self.told(job, on_epoch, spark=not here) as told:
             job = told.asks(job)
             if here and frame:
@@ -242,14 +260,14 @@ class Trainer:
             elif here:
                 from sparkdl.optim.local import fit_arrays
 
-                self.history = fit_arrays(job, data, validation, order_by, told, written, begin)
+                self.history = fit_arrays(job, data, validation, order_by, told, written, begin, on_step)
             else:
                 from sparkdl.optim.cluster.fit import fit_frame
 
                 read_here = found is not None and isinstance(found.files, LocalFiles)
                 self.history = fit_frame(
                     job, data, columns, validation, self.tasks, told, written,
-                    found.newest() if found is not None and read_here else found, self.restarts, self.layout,
+                    given or (found.newest() if found is not None and read_here else found), self.restarts, self.layout,
                 )  # fmt: skip
             told.history = self.history
         if explained is not None:
@@ -322,11 +340,12 @@ class Trainer:
 
     def check_names(self, job: Job, validated: bool) -> None:
         """Every figure that a trigger or schedule looks at must be there, else it would silently never fire."""
-        names = [metric.name for metric in job.metrics]
+        names = [metric.name for metric in (*job.metrics, *job.train_metrics)]
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise ValueError(f"Trainer: several metrics are called {', '.join(sorted(twice))}; give them name=.")
-        known = {"loss", *(names if validated else ())}
+        known = {"loss", *(metric.name for metric in job.train_metrics)}
+        known |= {metric.name for metric in job.metrics} if validated else set()
         for looker in (self.end, *self.optimizer.schedules()):
             for name in sorted(looker.monitors() - known if hasattr(looker, "monitors") else ()):
                 raise ValueError(
@@ -369,6 +388,7 @@ class Trainer:
             threads=self.threads,
             micro_batches=int(self.micro_batches),
             memory_budget=self.memory_budget,
+            steps_per_epoch=self.steps_per_epoch,
         )
 
 

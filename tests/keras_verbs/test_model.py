@@ -52,7 +52,7 @@ def test_the_numbers_are_the_trainers():
     assert history.history["loss"] == theirs["loss"]
     assert history.history["val_loss"] == theirs["Loss"]
     assert history.history["val_accuracy"] == theirs["Top1Accuracy"]
-    assert set(history.history) == {"loss", "lr", "val_loss", "val_accuracy"}
+    assert set(history.history) == {"loss", "accuracy", "lr", "val_loss", "val_accuracy"}
     assert len(history.trainer) == 3
 
 
@@ -75,14 +75,14 @@ def test_names_stand_for_objects_with_kerass_numbers():
     model = keras.Model(net())
     model.compile("adam", "mse", metrics=["mae"])
     assert repr(model.optimizer) == repr(optim.Adam(eps=1e-7)) and isinstance(model.loss, nn.MSELoss)
-    assert isinstance(model.metrics[0], optim.MAE) and model.metrics[0].name == "val_mae"
+    assert isinstance(model.metrics[0].metric, optim.MAE) and model.metrics[0].name == "mae"
     for name, cls in (("sgd", "SGD"), ("rmsprop", "RMSprop"), ("nadam", "NAdam"), ("ftrl", "Ftrl")):
         model.compile(name, "mae")
         assert type(model.optimizer).__name__ == cls
     assert model.optimizer.lr == 0.001
     for loss, metric in (("binary_crossentropy", "BinaryAccuracy"), ("sparse_categorical_crossentropy", "Accuracy")):
         model.compile("sgd", loss, ["acc"])
-        assert type(model.metrics[0]).__name__ == metric and model.metrics[0].name == "val_accuracy"
+        assert type(model.metrics[0].metric).__name__ == metric and model.metrics[0].name == "accuracy"
 
 
 def test_accuracy_takes_class_numbers_and_one_hot_targets():
@@ -138,9 +138,9 @@ class Noting(keras.Callback):
 def test_callbacks_hear_of_epochs_in_order():
     note = Noting()
     compiled().fit(X, Y, callbacks=[note], batch_size=16, initial_epoch=2, epochs=4, verbose=0)
-    figures = "['loss', 'lr']"
+    figures = "['accuracy', 'loss', 'lr']"
     assert note.seen == ["train", "begin 2", f"end 2 {figures}", "begin 3", f"end 3 {figures}", "done"]
-    assert note.params["epochs"] == 4 and note.params["metrics"] == ["loss"]
+    assert note.params["epochs"] == 4 and note.params["metrics"] == ["loss", "accuracy"]
 
 
 def test_a_callback_ends_training_here():
@@ -222,8 +222,115 @@ def test_models_are_saved_under_names_with_figures(tmp_path):
     np.testing.assert_array_equal(nn.load(tmp_path / names[-1]).predict(X), model.predict(X))
 
 
+def test_callbacks_hear_of_steps_and_may_end_training_there(tmp_path):
+    seen = []
+    model = compiled()
+
+    def stop(batch, logs):
+        model.stop_training = len(seen) == 15
+
+    listen = keras.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: seen.append(f"begin {batch}"),
+        on_train_batch_end=lambda batch, logs: seen.append(f"end {batch}") or stop(batch, logs),
+        on_epoch_end=lambda epoch, logs: seen.append(f"epoch {epoch}"),
+    )
+    saved = keras.ModelCheckpoint(tmp_path / "{epoch}-{loss:.3f}.npz", save_freq=3, save_weights_only=True)
+    model.fit(X, Y, callbacks=[listen, saved], steps_per_epoch=4, **QUIET)
+    steps = [f"{what} {batch}" for batch in range(4) for what in ("begin", "end")]
+    assert seen == [*steps, "epoch 0", *steps[:5], "end 2", "epoch 1"]
+    assert [path.name[0] for path in sorted(tmp_path.iterdir())] == ["1", "2"]
+    other = keras.Model(net())
+    other.load_weights(max(tmp_path.iterdir()))
+    same(compiled_like(model, steps=6), other.module.state_dict())
+
+
+def compiled_like(model, steps):
+    """A model trained for so many steps of epochs of four."""
+    other = compiled()
+    count = iter(range(99))
+
+    def stop(batch, logs):
+        other.stop_training = next(count) == steps - 1
+
+    listen = keras.LambdaCallback(on_train_batch_end=stop)
+    other.fit(X, Y, callbacks=listen, steps_per_epoch=4, **QUIET)
+    return other
+
+
+def test_a_second_fit_goes_on_where_the_first_ended():
+    """Optimizer, order of rows, dropout: all as if there had been one call."""
+
+    def make():
+        nn.manual_seed(2)
+        module = nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.2), nn.Tanh(), nn.Linear(8, 3), nn.LogSoftmax())
+        model = keras.Model(module)
+        model.compile(optim.Adam(0.01, schedule=optim.StepLR(2)), nn.NLLLoss(), ["accuracy"], seed=4)
+        return model
+
+    one, two = make(), make()
+    whole = one.fit(X, Y, validation_split=0.1, **{**QUIET, "epochs": 4}).history
+    parts = [two.fit(X, Y, validation_split=0.1, **{**QUIET, "epochs": 2}).history]
+    parts.append(two.fit(X, Y, validation_split=0.1, **{**QUIET, "epochs": 4, "initial_epoch": 2}).history)
+    assert whole == {name: [*parts[0][name], *parts[1][name]] for name in whole}
+    same(one, two.module.state_dict())
+    two.module["0"].freeze()
+    with pytest.raises(RuntimeError, match="compile the model again"):
+        two.fit(X, Y, **QUIET)
+    two.compile("sgd", nn.NLLLoss())
+    two.fit(X, Y, **QUIET)
+
+
+def test_metrics_without_and_with_weights():
+    model = keras.Model(net())
+    model.compile(optim.SGD(0.0), nn.NLLLoss(), ["accuracy"], weighted_metrics=["accuracy"])
+    weight = np.where(Y == 0, 3.0, 0.5)
+    right = model.predict(X).argmax(1) == Y
+    history = model.fit(X, Y, sample_weight=weight, validation_data=(X, Y, weight), **{**QUIET, "epochs": 1}).history
+    for prefix in ("", "val_"):
+        assert history[f"{prefix}accuracy"] == [right.mean()]
+        assert history[f"{prefix}weighted_accuracy"] == [pytest.approx((right * weight).sum() / weight.sum())]
+
+
+def test_validation_after_chosen_epochs():
+    for freq, count in ((2, 2), ([1, 4], 2), ([3], 1)):
+        history = compiled().fit(X, Y, validation_split=0.1, validation_freq=freq, **{**QUIET, "epochs": 4})
+        assert len(history.history["val_loss"]) == count and len(history.history["loss"]) == 4
+
+
+def test_training_ends_at_a_loss_that_is_not_finite(capsys):
+    model = compiled(optim.SGD(1e38))
+    with np.errstate(all="ignore"):
+        model.fit(X, Y, callbacks=[keras.TerminateOnNaN()], **QUIET)
+    assert "not finite" in capsys.readouterr().out
+
+
+def test_evaluate_and_predict_tell_callbacks():
+    seen = []
+
+    class Asked(keras.Callback):
+        def on_test_end(self, logs=None):
+            seen.append(logs)
+
+        def on_predict_begin(self, logs=None):
+            seen.append(self.model)
+
+    model = compiled()
+    figures = model.evaluate(X, Y, batch_size=7, verbose=0, callbacks=[Asked()], return_dict=True)
+    model.predict(X, callbacks=Asked())
+    assert seen == [figures, model]
+
+
+def test_weights_come_and_go_as_arrays():
+    model, other = compiled(), compiled()
+    model.fit(X, Y, **QUIET)
+    other.set_weights(model.get_weights())
+    same(other, model.module.state_dict())
+    with pytest.raises(ValueError, match="4 arrays, got 1"):
+        other.set_weights([0])
+
+
 class OfBatches(keras.Callback):
-    def on_train_batch_end(self, batch, logs=None):
+    def on_test_batch_end(self, batch, logs=None):
         pass
 
 
@@ -240,11 +347,17 @@ class OfBatches(keras.Callback):
         (lambda m: m.compile("sgd", "mse", batch_size=3), TypeError, "is for fit to say"),
         (lambda m: m.compile("sgd", "mse", sead=3), TypeError, "sead"),
         (lambda m: m.fit(X, Y, callbacks=[print]), TypeError, "keras.Callback"),
-        (lambda m: m.fit(X, Y, callbacks=[OfBatches()]), UnsupportedError, "hear of epochs only"),
+        (lambda m: m.fit(X, Y, callbacks=[OfBatches()]), UnsupportedError, "in training only"),
         (lambda m: m.fit(X, Y, validation_split=1.0), ValueError, "in \\(0, 1\\)"),
         (lambda m: m.fit(X, Y, validation_split=0.1, validation_data=(X, Y)), ValueError, "not both"),
         (lambda m: m.fit(X, Y, epochs=2, initial_epoch=2), ValueError, "epochs must be"),
-        (lambda m: m.fit(X, Y, steps_per_epoch=2), UnsupportedError, "every row once"),
+        (lambda m: m.fit(X, Y, steps_per_epoch=20), ValueError, "make 4 batches"),
+        (lambda m: m.fit(X, Y, steps_per_epoch=0), ValueError, "steps_per_epoch must be"),
+        (lambda m: m.fit(X, Y, batch_size=0), ValueError, "batch_size must be"),
+        (lambda m: m.fit(X, Y, validation_freq=0), ValueError, "freq must be"),
+        (lambda m: m.fit(X, Y, validation_steps=3), UnsupportedError, "all rows"),
+        (lambda m: m.evaluate(X, Y, steps=3), UnsupportedError, "all rows"),
+        (lambda m: m.compile("sgd", "mse", "mae"), TypeError, "list of metrics"),
         (lambda m: m.fit(X, Y, callbacks=[keras.EarlyStopping("val_f1")]), ValueError, "val_f1"),
     ],
 )

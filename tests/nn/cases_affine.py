@@ -123,7 +123,7 @@ CASES = {
         (5, 4),
         maxout,
         bad=[((5, 3), r"\(batch, \*, 4\)")],
-        refused=[(lambda: nn.Maxout(4, 3, 0), "pieces must be >= 1")],
+        refused=[(lambda: nn.Maxout(4, 3, 0), "pieces must be a whole number >= 1")],
     ),
     "Highway": Case(lambda: nn.Highway(4), (5, 4), highway),
     "LocallyConnected1d": Case(
@@ -250,6 +250,11 @@ CASES = {
         (2, 3, 5, 4),
         separable,
         torch=separable_torch,
+    ),
+    "SeparableConv1d": Case(
+        lambda: nn.SeparableConv1d(3, 4, 3, stride=2, multiplier=2, bias=False),
+        (2, 3, 7),
+        separable,
     ),
     "ConvMap2d": Case(
         lambda: nn.ConvMap2d(3, 4, [(0, 0), (1, 1), (2, 1), (0, 2), (1, 2), (2, 3)], 3, padding=1),

@@ -88,7 +88,7 @@ CASES = {
         dot_product,
         torch=lambda torch: torch.nn.functional.scaled_dot_product_attention,
         bad=[((2, 3), "takes 1 to 3 arrays"), (((2, 3, 4), (2, 3, 5)), "as many features")],
-        refused=[(lambda: nn.ScaledDotProductAttention(dropout=1.5), "dropout lies in")],
+        refused=[(lambda: nn.ScaledDotProductAttention(dropout=1.5), "dropout must be a number in")],
     ),
     "ScaledDotProductAttention masked": Case(
         lambda: nn.ScaledDotProductAttention(num_heads=2, causal=True, scale=0.7),
@@ -130,6 +130,6 @@ CASES = {
         (3, 4, 5),
         lambda layer, x: x + layer.weight.value[:4],
         bad=[((2, 7, 5), "at most 6 steps")],
-        refused=[(lambda: nn.LearnedEncoding(0, 2), "sizes must be")],
+        refused=[(lambda: nn.LearnedEncoding(0, 2), "max_steps must be")],
     ),
 }

@@ -99,7 +99,7 @@ CASES = {
         linear,
         torch=lambda t: t.nn.Linear(4, 3),
         bad=[((5, 3), r"\(batch, \*, 4\)"), ((4,), "got")],
-        refused=[(lambda: nn.Linear(0, 3), "sizes must be >= 1")],
+        refused=[(lambda: nn.Linear(0, 3), "in_features must be a whole number >= 1")],
     ),
     "Linear, without bias, of sequences": Case(
         lambda: nn.Linear(4, 3, bias=False),
@@ -345,7 +345,7 @@ CASES = {
         bad=[((2, 5), "hold 5 values")],
         refused=[
             (lambda: nn.Reshape((-1, -1)), "at most one -1"),
-            (lambda: nn.Reshape(784), "takes one tuple"),
+            (lambda: nn.Reshape(784), "shape must be several whole numbers"),
         ],
     ),
     "Concat": Case(

@@ -235,7 +235,7 @@ CASES = {
         differentiable=False,
         tolerance=1e-4,
         bad=[(((2, 8, 3, 3), (2, 8, 3, 3), (2, 3)), "takes scores")],
-        refused=[(lambda: nn.Proposal(pre_nms=0), "counts are")],
+        refused=[(lambda: nn.Proposal(pre_nms=0), "pre_nms must be")],
     ),
     "DetectionOutputFrcnn": Case(
         lambda: nn.DetectionOutputFrcnn(3, score_threshold=0.3, max_per_image=5),

@@ -277,7 +277,7 @@ CASES = {
         inputs=distinct,
         differentiable=False,
         bad=[((3, 1), "2 are wanted")],
-        refused=[(lambda: nn.TopKIndices(0), "at least 1")],
+        refused=[(lambda: nn.TopKIndices(0), "k must be a whole number")],
     ),
     "SamePad": Case(lambda: nn.SamePad((3, 2), (2, 2)), (2, 3, 6, 5), keras_same, bad=[((2, 3, 6), "does not fit")]),
     "SameMeanCorrection": Case(
@@ -432,7 +432,12 @@ CASES = {
         bad=[(((2, 12), (2, 5), (2, 2, 12)), "3 priors")],
         refused=[(lambda: nn.CaffeDetectionOutput(2, code_type="x"), "code_type")],
     ),
-    "Take": Case(lambda: nn.Take((2, 0, 0, -1), 2), (2, 3, 4), lambda layer, x: x[:, :, [2, 0, 0, 3]], bad=[((2, 3, 2), "places")]),
+    "Take": Case(
+        lambda: nn.Take((2, 0, 0, -1), 2),
+        (2, 3, 4),
+        lambda layer, x: x[:, :, [2, 0, 0, 3]],
+        bad=[((2, 3, 2), "places")],
+    ),
     **{
         f"Function, {name}": Case(
             lambda name=name: nn.Function(name),

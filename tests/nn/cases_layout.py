@@ -6,7 +6,15 @@ import numpy as np
 
 from sparkdl import nn
 from sparkdl.nn.layers.layout import first, last
-from tests.nn import cases_affine, cases_basic, cases_imported, cases_norms, cases_shapes
+from tests.nn import (
+    cases_affine,
+    cases_basic,
+    cases_detection,
+    cases_imported,
+    cases_norms,
+    cases_recurrent,
+    cases_shapes,
+)
 from tests.nn.case import Case
 
 ROWS = {**cases_affine.CASES, **cases_basic.CASES, **cases_imported.CASES, **cases_norms.CASES, **cases_shapes.CASES}
@@ -15,7 +23,8 @@ Conv1d | Conv2d | Conv2d, strided, padded, dilated | Conv3d | ConvTranspose1d | 
 MaxPool1d | MaxPool2d | MaxPool3d | AvgPool1d | AvgPool2d | AvgPool3d | AdaptiveAvgPool2d | AdaptiveMaxPool2d
 GlobalAvgPool | GlobalMaxPool | BatchNorm1d, of sequences, plain mean of statistics | BatchNorm2d | BatchNorm3d
 Upsample | ResizeBilinear | ZeroPad2d | ReflectionPad2d | Crop2d | LocallyConnected1d | LocallyConnected2d | Dropout2d
-LocalResponseNorm | WithinChannelLRN
+LocalResponseNorm | WithinChannelLRN | GroupNorm | GroupNorm, of vectors, without weights | InstanceNorm1d
+InstanceNorm2d | InstanceNorm3d | PixelShuffle | PixelUnshuffle
 """
 
 
@@ -54,15 +63,10 @@ def reference_last(reference):
 
 def channels_last(case):
     """The row of the same layer with channels last."""
-
-    def make():
-        layer = case.make()
-        return type(layer)(**{**layer.config(), "data_format": "NHWC"})
-
     ((batch, channels, *places),) = case.shapes
     return dataclasses.replace(
         case,
-        make=make,
+        make=with_channels_last(case),
         shapes=((batch, *places, channels),),
         reference=reference_last(case.reference),
         training=reference_last(case.training),
@@ -70,6 +74,50 @@ def channels_last(case):
         bad=(),
         refused=(),
     )
+
+
+def regions_last(case):
+    """The row of a layer of pictures and regions, with channels last in its input and in each region's map."""
+
+    def reference(layer, x, regions):
+        return np.moveaxis(case.reference(layer, first(x), regions), 2, -1)
+
+    (batch, channels, *places), regions = case.shapes
+    return dataclasses.replace(
+        case, make=with_channels_last(case), shapes=((batch, *places, channels), regions), reference=reference,
+        torch=None,
+        bad=[(((2, 3), regions), r"takes \(batch, height, width, channels\)")], refused=(),
+    )  # fmt: skip
+
+
+def sequences_last(case):
+    """The row of a recurrent layer of pictures, channels last in inputs, states and outputs."""
+
+    def reference(layer, x, *states):
+        found = case.reference(layer, np.moveaxis(x, -1, 2), *map(first, states))
+        found = found if isinstance(found, list) else [found]
+        outputs = [np.moveaxis(found[0], 2 if layer.return_sequences else 1, -1), *map(last, found[1:])]
+        return outputs if len(outputs) > 1 else outputs[0]
+
+    (batch, steps, channels, *places), *states = case.shapes
+    others = [] if states else [((2, 3, *[4] * len(places), channels + 1), f", {channels}\\), got")]
+    return dataclasses.replace(
+        case,
+        make=with_channels_last(case),
+        shapes=((batch, steps, *places, channels), *((n, *p, c) for n, c, *p in states)),
+        reference=reference,
+        torch=None,
+        bad=[((2, 3), r"takes \(batch, steps, "), *others],
+        refused=(),
+    )
+
+
+def with_channels_last(case):
+    def make():
+        layer = case.make()
+        return type(layer)(**{**layer.config(), "data_format": "NHWC"})
+
+    return make
 
 
 def bordered(mode, rank):
@@ -93,6 +141,16 @@ CASES = {
         bad=[((2, 3, 4, 5), r"\(batch, height, width, 3\), got \(2, 3, 4, 5\)")],
     ),
     **{f"{name}, channels last": channels_last(ROWS[name]) for name in LAST.strip().replace("\n", " | ").split(" | ")},
+    "RoiPool, channels last": regions_last(cases_detection.CASES["RoiPool"]),
+    "RoiAlign, channels last": regions_last(cases_detection.CASES["RoiAlign"]),
+    "ConvLSTM2d, channels last": sequences_last(cases_recurrent.CASES["ConvLSTM2d"]),
+    "ConvLSTM3d, states, channels last": sequences_last(
+        Case(
+            lambda: nn.ConvLSTM3d(2, 3, (1, 3, 1), return_sequences=False, return_state=True),
+            ((3, 4, 2, 2, 3, 2), (3, 3, 2, 3, 2), (3, 3, 2, 3, 2)),
+            cases_recurrent.conv_lstm,
+        )
+    ),
     "Conv1d, circular": Case(
         lambda: nn.Conv1d(2, 3, 3, padding=2, padding_mode="circular"),
         (2, 2, 5),

@@ -167,7 +167,7 @@ CASES = {
         response_norm,
         torch=lambda t: t.nn.LocalResponseNorm(3, 0.5, 0.7, 2.0),
         bad=[((2, 4), "places")],
-        refused=[(lambda: nn.LocalResponseNorm(0), "size must be >= 1")],
+        refused=[(lambda: nn.LocalResponseNorm(0), "size must be a whole number >= 1")],
     ),
     "LocalResponseNorm, even": Case(
         lambda: nn.LocalResponseNorm(4, 0.5),

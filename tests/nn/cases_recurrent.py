@@ -130,7 +130,7 @@ BAD = [
     (((2, 5, 3), (2, 1, 5)), r"states \(2, 1, 4\)"),
 ]
 REFUSED = [
-    (lambda: nn.LSTM(0, 4), "sizes must be >= 1"),
+    (lambda: nn.LSTM(0, 4), "input_size must be a whole number >= 1"),
     (lambda: nn.LSTM(3, 4, merge_mode="max"), "merge_mode is one of"),
     (lambda: nn.LSTM(3, 4, activation="swish"), "activations are linear, tanh"),
     (lambda: nn.LSTM(3, 4, dropout=1), "dropout lies in"),
@@ -144,7 +144,10 @@ CASES = {
         lambda layer, x: layer.weight.value[x],
         torch=lambda torch: torch.nn.Embedding(7, 3),
         inputs=ids(7),
-        refused=[(lambda: nn.Embedding(0, 3), "sizes"), (lambda: nn.Embedding(3, 2, padding_idx=3), "padding_idx")],
+        refused=[
+            (lambda: nn.Embedding(0, 3), "num_embeddings must be"),
+            (lambda: nn.Embedding(3, 2, padding_idx=3), "padding_idx"),
+        ],
     ),
     "Embedding padded": Case(
         lambda: nn.Embedding(7, 3, padding_idx=-2),
@@ -242,6 +245,7 @@ CASES = {
         ((3, 4, 2, 4, 5), (3, 3, 4, 5), (3, 3, 4, 5)),
         conv_lstm,
     ),
+    "ConvLSTM1d": Case(lambda: nn.ConvLSTM1d(2, 3, 3, peephole=True, return_state=True), (3, 4, 2, 5), conv_lstm),
     "ConvLSTM3d": Case(
         lambda: nn.ConvLSTM3d(1, 2, 3, peephole=True, return_state=True), (2, 3, 1, 3, 2, 3), conv_lstm, tolerance=2e-5
     ),
@@ -251,7 +255,7 @@ CASES = {
         tree_lstm,
         inputs=[None, trees],
         bad=[(((2, 3, 3), (2, 5, 2)), "a tree")],
-        refused=[(lambda: nn.BinaryTreeLSTM(0, 3), "sizes must be")],
+        refused=[(lambda: nn.BinaryTreeLSTM(0, 3), "input_size must be")],
     ),
     "GRU": Case(lambda: nn.GRU(**SIZES), (5, 6, 3), gru, bad=BAD),
     "GRU stacked": Case(

@@ -410,7 +410,7 @@ CASES = {
         lambda: nn.Replicate(3, 2),
         (2, 4, 3),
         lambda layer, x: np.stack([x] * 3, 2),
-        refused=[(lambda: nn.Replicate(0), "times must be >= 1")],
+        refused=[(lambda: nn.Replicate(0), "times must be a whole number >= 1")],
     ),
     "Repeat": Case(
         lambda: nn.Repeat(1, 3),
@@ -447,7 +447,7 @@ CASES = {
         lambda layer, x: (x[..., 0], x[..., 1], x[..., 2]),
         torch=lambda t: lambda x: x.unbind(2),
         bad=[((2, 4, 2), "not of size 3")],
-        refused=[(lambda: nn.Unbind(0), "size must be >= 1")],
+        refused=[(lambda: nn.Unbind(0), "size must be a whole number >= 1")],
     ),
     "Split": Case(
         lambda: nn.Split((1, -1, 2)),

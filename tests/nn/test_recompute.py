@@ -41,7 +41,9 @@ def test_random_layers_draw_the_same_twice_and_each_use_its_own():
 
 def test_less_is_held():
     def deep(wrap):
-        part = lambda: wrap(nn.Sequential(*(each for _ in range(4) for each in (nn.Linear(256, 256), nn.Sigmoid()))))  # noqa: E731
+        def part():
+            return wrap(nn.Sequential(*(each for _ in range(4) for each in (nn.Linear(256, 256), nn.Sigmoid()))))
+
         return nn.Sequential(*(part() for _ in range(4))).train()
 
     again, kept = (deep(wrap).plan((512, 256)).peak_bytes for wrap in (nn.Recompute, lambda module: module))

@@ -26,6 +26,7 @@ class _ConvLSTM(Layer):
     inputs   x (batch, steps, in_channels, *); initial h and c (batch, hidden_channels, *) if wanted, else 0
     outputs  (batch, steps, hidden_channels, *), or (batch, hidden_channels, *) of the last step with
              ``return_sequences=False``; with ``return_state`` the final h and c follow
+             (with ``data_format="NHWC"`` channels stand last in all of these)
     weights  weight_ih (4 * hidden_channels, in_channels, *kernel), weight_hh (4 * hidden_channels, hidden_channels,
              *kernel), bias (4 * hidden_channels,), for i, f, g, o; weight_ch (3, hidden_channels) for i, f, o
 
@@ -38,10 +39,10 @@ class _ConvLSTM(Layer):
         self, in_channels: int, hidden_channels: int, kernel_size, padding="same", stride=1, dilation=1,
         recurrent_kernel_size=None, bias: bool = True, peephole: bool = False, return_sequences: bool = True,
         return_state: bool = False, go_backwards: bool = False, activation: str = "tanh",
-        recurrent_activation: str = "sigmoid",
+        recurrent_activation: str = "sigmoid", data_format: str = "NCHW",
     ) -> None:  # fmt: skip
         super().__init__()
-        name = type(self).__name__
+        name, self.data_format = type(self).__name__, data_format
         if not (in_channels >= 1 and hidden_channels >= 1):
             raise ShapeError(f"{name}: channels must be >= 1, got {in_channels!r} and {hidden_channels!r}.")
         self.in_channels, self.hidden_channels, self.kernel_size = in_channels, hidden_channels, kernel_size
@@ -84,9 +85,37 @@ class _ConvLSTM(Layer):
             parameter.value = rng.generator().uniform(-bound, bound, parameter.shape)
 
     def forward(self, x, *states, ctx):
+        if self.data_format == "NCHW":
+            return self._forward(x, *states, ctx=ctx)
+        if x.ndim != self.rank + 3:
+            raise self._misfit(x.shape)
+        y = self._forward(np.moveaxis(x, -1, 2), *map(_first, states), ctx=ctx)
+        return self._channels_last(y, 2 if self.return_sequences else 1)
+
+    def backward(self, *dys, ctx):
+        if self.data_format == "NCHW":
+            return self._backward(*dys, ctx=ctx)
+        dy, *dlast = dys
+        dx = self._backward(np.moveaxis(dy, -1, 2 if self.return_sequences else 1), *map(_first, dlast), ctx=ctx)
+        return self._channels_last(dx, 2)
+
+    @staticmethod
+    def _channels_last(values, axis):
+        """A sequence whose channels are at ``axis`` and the states behind it, if there are any, with channels last."""
+        if isinstance(values, tuple):
+            head, *states = values
+            return (None if head is None else np.moveaxis(head, axis, -1), *map(last, states))
+        return None if values is None else np.moveaxis(values, axis, -1)
+
+    def _misfit(self, shape):
+        places = PLACES[self.rank]
+        inner = f"{places}, {self.in_channels}" if self.data_format == "NHWC" else f"{self.in_channels}, {places}"
+        return ShapeError(f"{self!r} takes (batch, steps, {inner}), got {shape}.")
+
+    def _forward(self, x, *states, ctx):
         n = self.hidden_channels
         if x.ndim != self.rank + 3 or x.shape[2] != self.in_channels:
-            raise ShapeError(f"{self!r} takes (batch, steps, {self.in_channels}, {PLACES[self.rank]}), got {x.shape}.")
+            raise self._misfit(np.moveaxis(x, 2, -1).shape if self.data_format == "NHWC" else x.shape)
         batch, steps = x.shape[:2]
         places = self.windows.out(self, x.shape[3:])
         wide = (batch, n, *places)
@@ -126,7 +155,7 @@ class _ConvLSTM(Layer):
         activate(outer, squashed.reshape(-1))
         return o * squashed, new, (i, f, g, o, c, new, squashed)
 
-    def backward(self, *dys, ctx):
+    def _backward(self, *dys, ctx):
         x, places, first, tape, hs, given = ctx.saved
         n, steps, batch = self.hidden_channels, len(tape), len(first[0])
         dy, *dlast = dys
@@ -206,6 +235,11 @@ def _frames(x):
     """All steps of all samples as one batch of pictures."""
     v = np.ascontiguousarray(np.moveaxis(x, 2, -1))
     return _first(v.reshape(v.shape[0] * v.shape[1], *v.shape[2:]))
+
+
+class ConvLSTM1d(_ConvLSTM):
+    __doc__ = f"""Over sequences of sequences (length). {_ConvLSTM.__doc__}"""
+    rank = 1
 
 
 class ConvLSTM2d(_ConvLSTM):

@@ -5,22 +5,24 @@ from __future__ import annotations
 import numpy as np
 
 from sparkdl.errors import ShapeError
-from sparkdl.nn.layers.conv import Conv2d
+from sparkdl.nn.layers.conv import Conv1d, Conv2d
 from sparkdl.nn.module import Module
 
 
-class SeparableConv2d(Module):
-    """A convolution of each channel by itself, then one of single pixels over all of them.
+class _SeparableConv(Module):
+    """A convolution of each channel by itself, then one of single places over all of them.
 
     Shapes
     ------
-    input   (batch, in_channels, height, width)
-    output  (batch, out_channels, *) as in Conv2d
-    depth.weight  (in_channels * multiplier, 1, kernel, kernel)
-    point.weight  (out_channels, in_channels * multiplier, 1, 1), point.bias (out_channels,)
+    input   (batch, in_channels, *)
+    output  (batch, out_channels, *) as in Conv1d and Conv2d
+    depth.weight  (in_channels * multiplier, 1, *kernel)
+    point.weight  (out_channels, in_channels * multiplier, *1), point.bias (out_channels,)
 
     Source: Chollet (2016), section 1.
     """
+
+    of: type[Conv1d] | type[Conv2d]
 
     def __init__(
         self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, multiplier=1, bias=True,
@@ -31,13 +33,23 @@ class SeparableConv2d(Module):
         self.stride, self.padding, self.dilation, self.multiplier = stride, padding, dilation, multiplier
         self.bias, self.padding_mode, self.data_format = bias, padding_mode, data_format
         middle = in_channels * multiplier
-        self.depth = Conv2d(
+        self.depth = self.of(
             in_channels, middle, kernel_size, stride, padding, dilation, in_channels, False, padding_mode, data_format
         )
-        self.point = Conv2d(middle, out_channels, 1, bias=bias, data_format=data_format)
+        self.point = self.of(middle, out_channels, 1, bias=bias, data_format=data_format)
 
     def forward(self, x):
         return self.point(self.depth(x))
+
+
+class SeparableConv1d(_SeparableConv):
+    __doc__ = f"""Over sequences. {_SeparableConv.__doc__}"""
+    of = Conv1d
+
+
+class SeparableConv2d(_SeparableConv):
+    __doc__ = f"""Over pictures. {_SeparableConv.__doc__}"""
+    of = Conv2d
 
 
 class ConvMap2d(Conv2d):

@@ -19,8 +19,10 @@ class Einsum(Layer):
     def __init__(self, equation: str, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.equation, self.shape = equation, tuple(shape)
-        read, self._out = equation.split("->")
-        self._in, self._kernel = read.split(",")
+        read, arrow, self._out = equation.partition("->")
+        self._in, comma, self._kernel = read.partition(",")
+        if not (arrow and comma and all(s.isalpha() for s in (self._in, self._kernel, self._out))):
+            raise ValueError(f"Einsum: equation is of the form 'abc,cd->abd', got {equation!r}.")
         in_front = self._out[:1] == self._in[0] and self._in[0] not in self._kernel
         if not in_front or len(self._kernel) != len(shape):
             raise ShapeError(f"Einsum: {equation!r} with weights {shape} does not keep the batch in front.")

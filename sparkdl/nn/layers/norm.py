@@ -9,7 +9,8 @@ import numpy as np
 from sparkdl import memory
 from sparkdl.errors import ShapeError
 from sparkdl.nn.kernels import rows
-from sparkdl.nn.layers.windows import PLACES
+from sparkdl.nn.layers.layout import either_layout, shown
+from sparkdl.nn.layers.windows import check_pictures
 from sparkdl.nn.module import Layer
 from sparkdl.nn.parameter import Parameter
 
@@ -103,14 +104,17 @@ class GroupNorm(Layer):
 
     Shapes
     ------
-    input, output  (batch, num_channels, *)
+    input, output  (batch, num_channels, *), or channels last with ``data_format="NHWC"``
     weight, bias   (num_channels,), from ones and zeros
 
     Source: Wu & He (2018), section 3.1.
     """
 
-    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True) -> None:
+    def __init__(
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, data_format: str = "NCHW"
+    ) -> None:
         super().__init__()
+        self.data_format = data_format
         if not (num_groups >= 1 and num_channels >= 1) or num_channels % num_groups:
             raise ShapeError(f"{type(self).__name__}: {num_groups!r} groups do not divide {num_channels!r} channels.")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
@@ -124,8 +128,10 @@ class GroupNorm(Layer):
 
     def _check(self, x):
         if x.ndim < 2 or x.shape[1] != self.num_channels:
-            raise ShapeError(f"{self!r} takes (batch, {self.num_channels}, *), got {x.shape}.")
+            wanted, got = shown(self, x.shape, self.num_channels, "*")
+            raise ShapeError(f"{self!r} takes {wanted}, got {got}.")
 
+    @either_layout
     def forward(self, x, ctx):
         self._check(x)
         v = np.ascontiguousarray(x).reshape(len(x), self.num_groups, prod(x.shape[1:]) // self.num_groups)
@@ -141,6 +147,7 @@ class GroupNorm(Layer):
     def _shaped(self, a, x):
         return a.reshape(-1, *[1] * (x.ndim - 2))
 
+    @either_layout
     def backward(self, dy, ctx):
         normal, scale = ctx.saved
         dy = np.ascontiguousarray(dy)
@@ -162,13 +169,14 @@ class _InstanceNorm(GroupNorm):
 
     rank: int
 
-    def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = False) -> None:
-        super().__init__(num_features, num_features, eps, affine)
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, affine: bool = False, data_format: str = "NCHW"
+    ) -> None:
+        super().__init__(num_features, num_features, eps, affine, data_format)
         self.num_features = num_features
 
     def _check(self, x):
-        if x.ndim != self.rank + 2 or x.shape[1] != self.num_features:
-            raise ShapeError(f"{self!r} takes (batch, {self.num_features}, {PLACES[self.rank]}), got {x.shape}.")
+        check_pictures(self, x, self.rank, self.num_features)
 
 
 class InstanceNorm1d(_InstanceNorm):

@@ -24,7 +24,7 @@ class GradientReversal(Layer):
 
 
 class ActivityRegularization(Layer):
-    """``y = x``; in training the summed loss of each sample grows by ``l1 * sum|x| + l2 * sum x**2``."""
+    """``y = x``; in training the loss grows by the mean over samples of ``l1 * sum|x| + l2 * sum x**2``."""
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
         super().__init__()
@@ -46,11 +46,11 @@ class ActivityRegularization(Layer):
 
     def backward(self, dy, ctx):
         (x,) = ctx.saved
-        return dy if x is None else dy + self._slope(x).astype(dy.dtype)
+        return dy if x is None else dy + (ctx.per_sample * self._slope(x)).astype(dy.dtype)
 
 
 class L1Penalty(ActivityRegularization):
-    """``y = x``; in training the summed loss of each sample grows by ``weight * sum|x|``."""
+    """``y = x``; in training the loss grows by the mean over samples of ``weight * sum|x|``."""
 
     def __init__(self, weight: float) -> None:
         super().__init__(l1=weight)
@@ -58,7 +58,8 @@ class L1Penalty(ActivityRegularization):
 
 
 class NegativeEntropyPenalty(ActivityRegularization):
-    """``y = x``; in training the summed loss of each sample grows by ``beta * sum x log x``, x being probabilities.
+    """``y = x``; in training the loss grows by the mean over samples of ``beta * sum x log x``, x being
+    probabilities.
 
     Source: Mnih et al. (2016), section 4.
     """

@@ -7,7 +7,7 @@ from functools import reduce
 import numpy as np
 
 from sparkdl.errors import ShapeError
-from sparkdl.nn.layers.layout import check_format, either_layout, last
+from sparkdl.nn.layers.layout import check_format, either_layout, last, shown
 from sparkdl.nn.module import Layer
 
 MODES = {"nearest": None, "linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}
@@ -122,24 +122,27 @@ class PixelShuffle(Layer):
 
     Shapes
     ------
-    input   (batch, channels * r * r, height, width)
+    input   (batch, channels * r * r, height, width), or channels last with ``data_format="NHWC"``
     output  (batch, channels, height * r, width * r)
     """
 
     integers = True
 
-    def __init__(self, upscale_factor: int) -> None:
+    def __init__(self, upscale_factor: int, data_format: str = "NCHW") -> None:
         super().__init__()
         if not upscale_factor >= 1:
             raise ShapeError(f"PixelShuffle: upscale_factor must be >= 1, got {upscale_factor!r}.")
-        self.upscale_factor = upscale_factor
+        self.upscale_factor, self.data_format = upscale_factor, data_format
 
+    @either_layout
     def forward(self, x, ctx):
         r = self.upscale_factor
         if x.ndim != 4 or x.shape[1] % (r * r):
-            raise ShapeError(f"{self!r} takes (batch, channels * {r * r}, height, width), got {x.shape}.")
+            wanted, got = shown(self, x.shape, f"channels * {r * r}", "height, width")
+            raise ShapeError(f"{self!r} takes {wanted}, got {got}.")
         return _to_places(x, r)
 
+    @either_layout
     def backward(self, dy, ctx):
         return _to_channels(dy, self.upscale_factor)
 
@@ -149,24 +152,27 @@ class PixelUnshuffle(Layer):
 
     Shapes
     ------
-    input   (batch, channels, height * r, width * r)
+    input   (batch, channels, height * r, width * r), or channels last with ``data_format="NHWC"``
     output  (batch, channels * r * r, height, width)
     """
 
     integers = True
 
-    def __init__(self, downscale_factor: int) -> None:
+    def __init__(self, downscale_factor: int, data_format: str = "NCHW") -> None:
         super().__init__()
         if not downscale_factor >= 1:
             raise ShapeError(f"PixelUnshuffle: downscale_factor must be >= 1, got {downscale_factor!r}.")
-        self.downscale_factor = downscale_factor
+        self.downscale_factor, self.data_format = downscale_factor, data_format
 
+    @either_layout
     def forward(self, x, ctx):
         r = self.downscale_factor
         if x.ndim != 4 or x.shape[2] % r or x.shape[3] % r:
-            raise ShapeError(f"{self!r} takes (batch, channels, height * {r}, width * {r}), got {x.shape}.")
+            wanted, got = shown(self, x.shape, "channels", f"height * {r}, width * {r}")
+            raise ShapeError(f"{self!r} takes {wanted}, got {got}.")
         return _to_channels(x, r)
 
+    @either_layout
     def backward(self, dy, ctx):
         return _to_places(dy, self.downscale_factor)
 

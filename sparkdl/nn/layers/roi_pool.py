@@ -19,15 +19,26 @@ class _Roi(Layer):
 
     output_size: Any
     spatial_scale: float
+    data_format: str
 
     def _checked(self, x, regions):
         """Channels-last features and contiguous regions."""
+        channels_last = self.data_format == "NHWC"
         if x.ndim != 4 or regions.ndim != 3 or regions.shape[2] != 4 or len(regions) != len(x):
+            wanted = "(batch, height, width, channels)" if channels_last else "(batch, channels, height, width)"
             raise ShapeError(
-                f"{self!r} takes (batch, channels, height, width) and regions (batch, n, 4), "
-                f"got {x.shape} and {regions.shape}."
+                f"{self!r} takes {wanted} and regions (batch, n, 4), got {x.shape} and {regions.shape}."
             )
-        return np.ascontiguousarray(last(x)), np.ascontiguousarray(regions, x.dtype)
+        return np.ascontiguousarray(x if channels_last else last(x)), np.ascontiguousarray(regions, x.dtype)
+
+    def _out(self, y):
+        return y if self.data_format == "NHWC" else np.moveaxis(y, -1, 2)
+
+    def _in(self, dy):
+        return np.ascontiguousarray(dy if self.data_format == "NHWC" else np.moveaxis(dy, 2, -1))
+
+    def _dx(self, dv):
+        return dv if self.data_format == "NHWC" else np.moveaxis(dv, -1, 1)
 
     def _size(self):
         return sizes(type(self).__name__, "output_size", self.output_size, 2)
@@ -43,14 +54,14 @@ class RoiPool(_Roi):
     ------
     inputs  x (batch, channels, height, width); regions (batch, n, 4): x1, y1, x2, y2, which times ``spatial_scale`` are
             places of x
-    output  (batch, n, channels, *output_size)
+    output  (batch, n, channels, *output_size); with ``data_format="NHWC"`` channels stand last in both
 
     Source: Girshick (2015), section 2.1.
     """
 
-    def __init__(self, output_size, spatial_scale: float = 1.0) -> None:
+    def __init__(self, output_size, spatial_scale: float = 1.0, data_format: str = "NCHW") -> None:
         super().__init__()
-        self.output_size, self.spatial_scale = output_size, spatial_scale
+        self.output_size, self.spatial_scale, self.data_format = output_size, spatial_scale, data_format
         self._size()
 
     def forward(self, x, regions, ctx):
@@ -59,13 +70,13 @@ class RoiPool(_Roi):
         best = np.full(y.shape, -1, np.int64)
         _largest(y, best, v, regions, x.dtype.type(self.spatial_scale))
         ctx.save(best, v.shape)
-        return np.moveaxis(y, -1, 2)
+        return self._out(y)
 
     def backward(self, dy, ctx):
         best, shape = ctx.saved
         dv = np.zeros(shape, dy.dtype)
-        _to_largest(dv, np.ascontiguousarray(np.moveaxis(dy, 2, -1)), best)
-        return np.moveaxis(dv, -1, 1), None
+        _to_largest(dv, self._in(dy), best)
+        return self._dx(dv), None
 
 
 class RoiAlign(_Roi):
@@ -79,17 +90,18 @@ class RoiAlign(_Roi):
     ------
     inputs  x (batch, channels, height, width); regions (batch, n, 4): x1, y1, x2, y2, which times ``spatial_scale`` are
             places of x
-    output  (batch, n, channels, *output_size)
+    output  (batch, n, channels, *output_size); with ``data_format="NHWC"`` channels stand last in both
 
     Source: He et al. (2017), section 3.
     """
 
     def __init__(
-        self, output_size, spatial_scale: float = 1.0, sampling_ratio: int = 0, aligned: bool = False
-    ) -> None:
+        self, output_size, spatial_scale: float = 1.0, sampling_ratio: int = 0, aligned: bool = False,
+        data_format: str = "NCHW",
+    ) -> None:  # fmt: skip
         super().__init__()
         self.output_size, self.spatial_scale = output_size, spatial_scale
-        self.sampling_ratio, self.aligned = sampling_ratio, aligned
+        self.sampling_ratio, self.aligned, self.data_format = sampling_ratio, aligned, data_format
         self._size()
 
     def forward(self, x, regions, ctx):
@@ -97,13 +109,13 @@ class RoiAlign(_Roi):
         y = np.zeros((*regions.shape[:2], *self._size(), v.shape[3]), x.dtype)
         _interpolate(y, v, regions, x.dtype.type(self.spatial_scale), self.sampling_ratio, self.aligned, False)
         ctx.save(regions, v.shape)
-        return np.moveaxis(y, -1, 2)
+        return self._out(y)
 
     def backward(self, dy, ctx):
         regions, shape = ctx.saved
-        dv, dy = np.zeros(shape, dy.dtype), np.ascontiguousarray(np.moveaxis(dy, 2, -1))
+        dv, dy = np.zeros(shape, dy.dtype), self._in(dy)
         _interpolate(dy, dv, regions, dy.dtype.type(self.spatial_scale), self.sampling_ratio, self.aligned, True)
-        return np.moveaxis(dv, -1, 1), None
+        return self._dx(dv), None
 
 
 @njit

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from sparkdl.arguments import Checked
 from sparkdl.errors import DataError, ShapeError
 from sparkdl.nn.context import Context, Run
 
 REDUCTIONS = ("mean", "sum", "none")
 
 
-class Loss:
+class Loss(Checked):
     """Base of all losses.
 
     A loss of one's own defines ``terms(y, target) -> (values, weights)``: arrays whose axis 0 is the batch, with the
@@ -53,6 +54,8 @@ class Loss:
         target = self.fit(y, target)
         ctx.save(y, target, weight)
         values, counts = self.totals(y, target)
+        if isinstance(counts, float) and self.reduction != "sum":
+            ctx.run.counts[0] = counts
         if weight is not None:
             values, counts = values * weight, counts * weight
         sums = leaf_sums(values, ctx.bounds)

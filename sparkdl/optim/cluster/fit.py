@@ -63,7 +63,7 @@ def fit_frame(
     start = Start(new_run(), snapshot=resume) if isinstance(resume, Snapshot) else Start(new_run(), files=resume)
     recovery = Recovery(spark, start, restarts, checkpoints)
     try:
-        watcher = Watcher(spark, told)
+        watcher = Watcher(spark, told, resume.progress.iteration if isinstance(resume, Snapshot) else 0)
         while True:
             frame, plan = prepare(
                 df,
@@ -101,13 +101,17 @@ def fit_frame(
         log.warning("checkpoint passed over: %s", text)
     costs = [reports[rank] for rank in sorted(reports)]
     add_layers(spark, costs, began, submitted, ended)
-    return History(history, costs=CostReport(costs), visits=_visits(costs), restarts=recovery.restarts)
+    ends = [Snapshot.unpack(bytes(row.data), "the end of training") for row in rows if row.kind == "handed"]
+    state = ends[0] if ends else None
+    return History(
+        history, costs=CostReport(costs), visits=_visits(costs), restarts=recovery.restarts, state=state
+    )
 
 
 def attempt(
     recovery: Recovery, watcher: Watcher, frame: Any, task: TrainTask, wanted: int, barrier: bool
 ) -> list[Any]:
-    """One stage, watched; a restarted one tells when it has done its first step, and ends when it could have more tasks."""
+    """One stage, watched; a restarted one tells of its first step, and ends when it could have more tasks."""
 
     def watch() -> None:
         watcher.look()

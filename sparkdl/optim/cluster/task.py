@@ -154,6 +154,8 @@ class TrainTask(Task):
         if rank == 0:
             rows.append(("history", "", json.dumps(list(progress.history), default=_listed).encode()))
             rows += [("state", name, _bytes(array)) for name, array in job.model.state_dict().items()]
+            if loop.handed is not None:
+                rows.append(("handed", "", loop.handed.pack()))
         return rows
 
     def _keeps(self, store: SparkStore, member: Member) -> list[Keep]:

@@ -18,11 +18,11 @@ MEETING = 4.0  # seconds after which tasks that have not met may be waiting for 
 
 
 class Watcher:
-    """Tells the progress of rank 0, one attempt after another, and every epoch once."""
+    """Tells the progress of rank 0, one attempt after another, and every epoch after step ``shown`` once."""
 
-    def __init__(self, spark: Any, told: Callbacks) -> None:
+    def __init__(self, spark: Any, told: Callbacks, shown: int = 0) -> None:
         self.spark, self.told = spark, told
-        self._shown = 0  # iteration of the last line shown
+        self._shown = shown  # iteration of the last line shown
         self.progress = Progress()  # as far as has been heard
 
     def follow(self, run: int, tasks: int, barrier: bool, stepped: Callable[[int], None]) -> None:

@@ -38,6 +38,8 @@ class ChainedLR(Schedule):
     """Each schedule takes the rate that the one before it gives: factors multiply."""
 
     def __init__(self, *schedules: Schedule) -> None:
+        if not schedules or not all(callable(each) for each in schedules):
+            raise ValueError(f"ChainedLR chains schedules, got {schedules!r}.")
         self.schedules = schedules
 
     def __call__(self, lr: float, progress: Progress) -> float:

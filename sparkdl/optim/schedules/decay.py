@@ -127,7 +127,8 @@ class EpochScheduleLR(Clocked):
 
     def __init__(self, regimes: Sequence[tuple[int, float]]) -> None:
         self.regimes = regimes
-        if not regimes or [e for e, _ in regimes] != sorted({e for e, _ in regimes}):
+        pairs = isinstance(regimes, list | tuple) and all(isinstance(e, list | tuple) and len(e) == 2 for e in regimes)
+        if not regimes or not pairs or [e for e, _ in regimes] != sorted({e for e, _ in regimes}):
             raise ValueError(f"EpochScheduleLR: regimes must be pairs (epoch, value), epochs rising, got {regimes!r}.")
         super().__init__("epoch")
 

@@ -1,4 +1,4 @@
-"""Other instruction sets, thread pools and BLAS compute the same: the same bits where the machine adds as it multiplies."""
+"""Other instruction sets, thread pools and BLAS compute the same: the same bits where a machine can."""
 
 import os
 import subprocess
@@ -46,7 +46,11 @@ def test_other_machines(env, tmp_path):
     np.save(tmp_path / "a.npy", a)
     np.save(tmp_path / "b.npy", b)
     done = subprocess.run(
-        [sys.executable, "-c", CODE, str(tmp_path)], env={**os.environ, **env}, check=True, capture_output=True, text=True
+        [sys.executable, "-c", CODE, str(tmp_path)],
+        env={**os.environ, **env},
+        check=True,
+        capture_output=True,
+        text=True,
     )
     pool, blas = done.stdout.split()
     assert pool == env.get("NUMBA_THREADING_LAYER", pool) and blas == env.get("SPARKDL_BLAS", blas)
