@@ -143,6 +143,7 @@ ELSEWHERE: dict[str, Kind | None] = {  # names that mean something else in some 
     "HingeLoss.p": WHOLE,
     "Highway.activation": MODULE,
     "Highway.size": WHOLE,
+    "Lookup.values": None,
     "KLDivLoss.reduction": _choice("mean", "sum", "none", "batchmean"),
     "LearnedEncoding.features": WHOLE,
     "LocalResponseNorm.k": NUMBER,

@@ -106,7 +106,8 @@ def _plan(
     coff = _grid(images, rows, gw, target[0], target[1], target[2])
     offsets = [((r - top) * row, (c - left) * column) for r, c in zip(taps.rows, taps.columns, strict=True)]
     depth = channels // groups
-    run = _run_length(offsets, channels) if groups == 1 else 1
+    single = groups == channels and out == groups  # goes tap by tap
+    run = _run_length(offsets, channels) if groups == 1 and not single else 1
     toff = np.array([r + c for r, c in offsets[::run]], np.int64)
     depth *= run
     panel_bytes = columns * itemsize
