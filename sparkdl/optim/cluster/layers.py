@@ -21,12 +21,11 @@ def add_layers(
     for rank, report in enumerate(reports):
         times, task = report["times"], told.get(rank, {})
         stage, launched = task.get("stage"), task.get("launched")
-        known = stage is not None and launched is not None
         report["layers"] = {
             "prepare": submitted - began,
-            "launch": stage - submitted if known else None,
-            "schedule": launched - stage if known else None,
-            "start": times["python"] - (launched if known else submitted),
+            "launch": None if stage is None else stage - submitted,
+            "schedule": None if stage is None or launched is None else launched - stage,
+            "start": times["python"] - (submitted if launched is None else launched),
             "meet": times["met"] - times["python"],
             "load": times["loaded"] - times["met"],
             "train": times["trained"] - times["loaded"],
