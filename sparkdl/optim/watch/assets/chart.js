@@ -1,5 +1,5 @@
 // Line, area and band charts in SVG. Text goes in as text, never as markup.
-const SVG = "http://www.w3.org/2000/svg", W = 420, H = 200, L = 52, R = 10, T = 10, B = 24;
+const SVG = "http://www.w3.org/2000/svg", W = 420, H = 200, L = 66, R = 10, T = 10, B = 24;
 
 function make(name, attributes, ...inside) {
   const node = name.startsWith("svg:") ? document.createElementNS(SVG, name.slice(4)) : document.createElement(name);
