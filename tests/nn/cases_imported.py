@@ -352,7 +352,7 @@ CASES = {
         lambda layer, x: (-np.sort(-x, 2)[..., :2], np.argsort(-x, 2)[..., :2]),
         inputs=distinct,
         bad=[((2, 1), "n >= 2")],
-        refused=[(lambda: nn.TopK(0), "at least 1")],
+        refused=[(lambda: nn.TopK(0), "k must be a whole number")],
     ),
     **{
         f"Quantile, {method}": Case(
