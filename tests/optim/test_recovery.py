@@ -78,18 +78,24 @@ def test_it_grows_right_after_a_snapshot_and_not_at_once(cluster):
         one.spread()
 
     look(10)
-    one.grow(2, 3, never)  # too early
+    one.grow(2, 3, 10, never)  # too early
     cluster.now = SETTLED
     look(20)
-    one.grow(3, 3, never)  # it has what it wanted
-    one.grow(2, 3, lambda: True)  # it has ended
-    one.grow(2, 3, never)  # nothing new since
+    one.grow(3, 3, 20, never)  # it has what it wanted
+    one.grow(2, 3, 19, never)  # a snapshot that training has not told of yet may be its last
+    one.grow(2, 3, 20, lambda: True)  # it has ended
+    one.grow(2, 3, 20, never)  # nothing new since
     look(30)
     with pytest.raises(ClusterError, match="slots are free again"):
-        one.grow(2, 3, never)
+        one.grow(2, 3, 30, never)
     cluster.free = 0
     look(40)
-    one.grow(2, 3, never)
+    one.grow(2, 3, 40, never)
+    cluster.free = 1
+    one.after(fault(), 2)
+    cluster.now += 2 * SETTLED
+    look(50)
+    one.grow(2, 3, 50, never)  # no step of the new attempt was seen
 
 
 def test_the_driver_copies_a_snapshot_that_is_still_alone_at_the_second_look(cluster):

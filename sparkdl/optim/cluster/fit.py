@@ -116,7 +116,7 @@ def attempt(
     def watch() -> None:
         watcher.look()
         recovery.spread()
-        recovery.grow(task.tasks, wanted, lambda: task.job.end(watcher.progress))
+        recovery.grow(task.tasks, wanted, watcher.progress.iteration, lambda: task.job.end(watcher.progress))
 
     watcher.follow(task.run_id, task.tasks, barrier, lambda begin: recovery.stepped(begin, task.tasks))
     rows = run_stage(recovery.spark, frame, task, barrier, watch)

@@ -46,7 +46,7 @@ class Recovery:
         self._alone: Kept | None = None
         self._last: Kept | None = None
         self._fresh: Kept | None = None  # a snapshot that was not there at the last look
-        self._stepped = time.monotonic()
+        self._stepped: float | None = None  # when the newest attempt's first step was seen
         self._failed = 0.0
 
     def new_run(self) -> int:
@@ -59,7 +59,7 @@ class Recovery:
 
         ``tasks``: how many took part in the one that was lost.
         """
-        self._failed = time.monotonic()
+        self._failed, self._stepped = time.monotonic(), None
         cause = lost.__cause__ or lost
         kept = self.kept()
         newest = kept[0].step if kept else -1
@@ -90,13 +90,15 @@ class Recovery:
         """The snapshots that are there whole, newest first."""
         return complete(kept_blocks(self.spark, self.start.training))
 
-    def grow(self, tasks: int, wanted: int, ended: Callable[[], bool]) -> None:
+    def grow(self, tasks: int, wanted: int, heard: int, ended: Callable[[], bool]) -> None:
         """Ends an attempt on fewer tasks than were wanted, by raising ClusterError, once more slots are free.
 
-        Not before ``SETTLED`` seconds, and right after a snapshot: the restart then costs little. Not if training has
-        ended by what was heard last.
+        Not before ``SETTLED`` seconds of steps, and right after a snapshot: the restart then costs little. Not if
+        training has ``ended``, by what was heard of it last, at step ``heard``.
         """
-        if tasks >= wanted or time.monotonic() - self._stepped < SETTLED or self._fresh is None:
+        if tasks >= wanted or self._stepped is None or time.monotonic() - self._stepped < SETTLED:
+            return
+        if self._fresh is None or heard < self._fresh.step:  # it may be the last one: the next look will tell
             return
         self._fresh = None
         if count_slots(self.spark).free and not ended():
