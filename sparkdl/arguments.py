@@ -27,7 +27,7 @@ def _is_flag(value: Any) -> bool:
 
 
 def _is_whole(value: Any, least: float = -math.inf) -> bool:
-    return isinstance(value, int | np.integer) and not _is_flag(value) and value >= least
+    return isinstance(value, int | np.integer) and not _is_flag(value) and bool(value >= least)
 
 
 def _is_number(value: Any) -> bool:
@@ -214,12 +214,12 @@ class Checked:
 
 @functools.cache
 def _ours(cls: type) -> bool:
-    return all(each.startswith("sparkdl.") for each in (cls.__module__, getattr(cls.__init__, "__module__", "") or ""))
+    return all(each.startswith("sparkdl.") for each in (cls.__module__, getattr(cls.__init__, "__module__", "") or ""))  # type: ignore[misc]
 
 
 @functools.cache
 def _signature(cls: type) -> inspect.Signature:
-    whole = inspect.signature(cls.__init__)
+    whole = inspect.signature(cls.__init__)  # type: ignore[misc]
     return whole.replace(parameters=list(whole.parameters.values())[1:])
 
 

@@ -53,7 +53,7 @@ class Strike:
         mark = Path(self.folder) / f"{self.what} {rank}"
         if progress.iteration != self.step or rank not in self.struck or mark.exists():
             if progress.iteration > self.step and "slow" in self.what and tasks() < 3:
-                time.sleep(0.5)  # so that those that come in place of the lost ones find training going on
+                time.sleep(1.0)  # so that those that come in place of the lost ones find training going on
             return False
         if "two" in self.what:
             time.sleep(0.5)  # until both have what they need of each other to get here
