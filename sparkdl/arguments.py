@@ -78,6 +78,7 @@ PADDING = Kind(
     "whole numbers, 'same' or 'valid'", lambda value: value in ("same", "valid") or _or_all(_is_whole)(value)
 )
 NUMBERS = Kind("a number or several", _or_all(_is_number))
+VALUES = Kind("a number or several", _or_all(lambda value: isinstance(value, float) or _is_number(value)))  # NaN too
 WEIGHTS = Kind("numbers", _weights)
 MODULE = Kind("a module", lambda value: hasattr(value, "named_modules") and not isinstance(value, type))
 ACTIVATION = Kind("an activation's name or a module", lambda value: TEXT.fits(value) or MODULE.fits(value))
@@ -134,7 +135,7 @@ _NAMES: dict[Kind, str] = {
 KINDS = {name: kind for kind, names in _NAMES.items() for name in names.split()}
 
 ELSEWHERE: dict[str, Kind | None] = {  # names that mean something else in some classes; None: these check it themselves
-    "AddConstant.constant": NUMBERS,
+    "AddConstant.constant": VALUES,
     "AxisNorm.scale": FLAG,
     "AxisNorm.shift": FLAG,
     "CountCategories.mode": _choice("one_hot", "multi_hot", "count"),
@@ -147,14 +148,14 @@ ELSEWHERE: dict[str, Kind | None] = {  # names that mean something else in some 
     "Lookup.keys": PLACES,
     "Lookup.others": NUMBER,
     "Lookup.start": NUMBER,
-    "Lookup.values": NUMBERS,
+    "Lookup.values": VALUES,
     "Quantile.q": NUMBER,
     "KLDivLoss.reduction": _choice("mean", "sum", "none", "batchmean"),
     "LearnedEncoding.features": WHOLE,
     "LocalResponseNorm.k": NUMBER,
     "LocalResponseNorm.size": WHOLE,
     "MaskedSelect.size": WHOLE,
-    "MulConstant.constant": NUMBERS,
+    "MulConstant.constant": VALUES,
     "Narrow.length": INTEGER,
     "NarrowInputs.length": INTEGER,
     "NormalizeScale.scale": NUMBER,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sparkdl import nn, optim
-from sparkdl.arguments import ELSEWHERE, KINDS
+from sparkdl.arguments import ELSEWHERE, KINDS, VALUES
 from tests.nn.cases import CASES as LAYERS
 from tests.nn.losses.cases import CASES as LOSSES
 from tests.optim.test_stored import STORED
@@ -39,6 +39,8 @@ def test_every_wrong_argument_is_named(name):
     for argument in given:
         for value in NONSENSE:
             if isinstance(value, str) and (argument in FREE and name != "Function"):
+                continue
+            if value != value and ELSEWHERE.get(f"{name}.{argument}") is VALUES:
                 continue
             with pytest.raises(ValueError, match=name) as caught:
                 cls(value) if positional else cls(**{**given, argument: value})

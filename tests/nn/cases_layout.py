@@ -86,7 +86,7 @@ def regions_last(case):
     return dataclasses.replace(
         case, make=with_channels_last(case), shapes=((batch, *places, channels), regions), reference=reference,
         torch=None,
-        bad=[(((2, 3), regions), r"takes \(batch, height, width, channels\)")], refused=(),
+        bad=[(((batch, 3), regions), r"takes \(batch, height, width, channels\)")], refused=(),
     )  # fmt: skip
 
 
