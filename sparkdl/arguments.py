@@ -151,6 +151,7 @@ ELSEWHERE: dict[str, Kind | None] = {  # names that mean something else in some 
     "Lookup.values": VALUES,
     "Quantile.q": NUMBER,
     "KLDivLoss.reduction": _choice("mean", "sum", "none", "batchmean"),
+    "LBFGS.line_search_fn": Kind("'strong_wolfe' or None", lambda value: value is None or value == "strong_wolfe"),
     "LearnedEncoding.features": WHOLE,
     "LocalResponseNorm.k": NUMBER,
     "LocalResponseNorm.size": WHOLE,
@@ -170,6 +171,8 @@ ELSEWHERE: dict[str, Kind | None] = {  # names that mean something else in some 
     "SReLU.shape": WHOLES,
     "Unbind.size": WHOLE,
     "WithinChannelLRN.size": WHOLE,
+    "max_epoch.n": COUNT,
+    "max_iteration.n": COUNT,
     "min_loss.loss": NUMBER,
     "LinearWarmup.then": SCHEDULE,
     "WarmupLR.then": SCHEDULE,
@@ -213,9 +216,15 @@ class Checked:
         return super().__new__(cls)
 
 
+def _homes(cls: type) -> tuple[str, str]:
+    """The modules of class and constructor; classes made by ``exec`` have none."""
+    init = cls.__init__  # type: ignore[misc]
+    return cls.__module__ or "", getattr(init, "__module__", None) or ""
+
+
 @functools.cache
 def _ours(cls: type) -> bool:
-    return all(each.startswith("sparkdl.") for each in (cls.__module__, getattr(cls.__init__, "__module__", "") or ""))  # type: ignore[misc]
+    return all(each.startswith("sparkdl.") for each in _homes(cls))
 
 
 @functools.cache

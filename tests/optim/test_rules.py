@@ -157,7 +157,7 @@ def test_a_scheduled_momentum_gets_its_state_even_if_it_starts_at_zero():
     ("make", "words"),
     [
         (lambda: optim.SGD(-1), "lr must be >= 0, got -1"),
-        (lambda: optim.SGD(float("nan")), "lr must be >= 0"),
+        (lambda: optim.SGD(float("nan")), "lr must be a number, got nan"),
         (lambda: optim.SGD(0.1, momentum=float("nan")), "momentum"),
         (lambda: optim.SGD(0.1, nesterov=True), "nesterov needs momentum"),
         (lambda: optim.Adam(betas=(1.0, 0.9)), "beta1 must be in"),

@@ -95,7 +95,7 @@ def test_early_stopping_counts_only_epochs_that_measured_the_figure_and_names_th
     [
         (lambda: optim.max_epoch(-1), "n must be a whole number >= 0"),
         (lambda: optim.several_iteration(0), "n must be a whole number >= 1"),
-        (lambda: optim.wall_clock(float("nan")), "seconds must be > 0"),
+        (lambda: optim.wall_clock(float("nan")), "seconds must be a number"),
         (lambda: optim.early_stopping(mode="down"), "mode must be one of"),
         (lambda: optim.early_stopping(patience=0), "patience must be a whole number"),
         (lambda: optim.and_(), "combines triggers"),
