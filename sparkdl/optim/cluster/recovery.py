@@ -44,7 +44,7 @@ class Recovery:
         self._newest = -1
         self._looked = 0.0
         self._alone: Kept | None = None
-        self._last: Kept | None = None
+        self._last = ""  # the newest snapshot's name at the last look
         self._fresh: Kept | None = None  # a snapshot that was not there at the last look
         self._stepped: float | None = None  # when the newest attempt's first step was seen
         self._failed = 0.0
@@ -63,6 +63,7 @@ class Recovery:
         cause = lost.__cause__ or lost
         kept = self.kept()
         newest = kept[0].step if kept else -1
+        self._fresh, self._last = None, kept[0].start if kept else ""  # the one gone on from is not news
         self._in_vain = 1 if newest > self._newest else self._in_vain + 1
         self._newest = newest
         if self._in_vain > self.limit:
@@ -110,8 +111,9 @@ class Recovery:
             return
         self._looked = time.monotonic()
         newest = next(iter(self.kept()), None)
-        self._fresh = newest if newest != self._last else None
-        self._last = newest
+        name = "" if newest is None else newest.start
+        self._fresh = newest if name != self._last else None
+        self._last = name
         if newest is not None and newest.copies < ENOUGH:
             if newest == self._alone:
                 copy_kept(self.spark, self.start.training, newest.start)

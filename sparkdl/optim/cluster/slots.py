@@ -8,7 +8,7 @@ from typing import Any
 from sparkdl.blockmanager.bridge.session import Slots, count_slots, open_door
 from sparkdl.errors import ClusterError
 
-GRACE = 3.0  # seconds after a fault in which tasks that were cancelled end
+GRACE = 6.0  # seconds after a fault in which tasks that were cancelled end: Spark ends their Python within four
 ANSWER = 5.0  # seconds in which an executor must open its door then
 ARRIVAL = 120.0  # seconds in which dynamic allocation brings executors, or a cluster its first one
 PAUSE = 1.0  # seconds that a task takes up a slot, to make dynamic allocation start executors
