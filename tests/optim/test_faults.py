@@ -51,10 +51,10 @@ def test_training_goes_on_to_the_same_weights(told, undisturbed, fault):
 def test_executors_that_come_later_take_part(told):
     """In place of two that were killed at once."""
     first, *later = told["kill two executors, then slow"]["restarts"]
-    assert first["tasks"] < 3 and later
+    assert first["tasks"] < 3 and later and later[-1]["tasks"] > first["tasks"]
     for before, after in itertools.pairwise([first, *later]):
         assert "slots are free again" in after["error"]
-        assert after["tasks"] > before["tasks"] and before["step"] < after["step"] < faults.STEPS
+        assert before["step"] < after["step"] < faults.STEPS
 
 
 @pytest.mark.parametrize("fault", ["stop a worker", "stop an executor"])
