@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import numpy as np
 import pytest
 
 from sparkdl import optim
+from sparkdl.optim.watch.page import PAUSE
 from tests.optim.watch.browser import chromium, until
 from tests.optim.watch.runs import data, trainer
 
@@ -20,15 +22,25 @@ class Pause(optim.Callback):
     every_step = True
 
     def __init__(self):
-        self.until, self.changed, self.stopped = 0, threading.Condition(), False
+        self.until, self.held, self.changed = 0, 0, threading.Condition()
 
     def let(self, step):
+        """Lets training go on to the end of this step and returns when it is held in the next one."""
         with self.changed:
             self.until = step
-            self.changed.notify()
+            self.changed.notify_all()
+            assert self.changed.wait_for(lambda: self.held > step, timeout=120)
+
+    def free(self):
+        """Holds it no more."""
+        with self.changed:
+            self.until = sys.maxsize
+            self.changed.notify_all()
 
     def on_step(self, progress, figures):
         with self.changed:
+            self.held = progress.iteration
+            self.changed.notify_all()
             assert self.changed.wait_for(lambda: self.until >= progress.iteration, timeout=120)
 
 
@@ -81,7 +93,7 @@ def training(tmp_path):
     thread = threading.Thread(target=work)
     thread.start()
     yield live, pause, thread, done
-    pause.let(10**9)
+    pause.free()
     thread.join(60)
 
 
@@ -102,7 +114,7 @@ def test_curves_move_and_the_file_shows_the_same(training):
             assert page.locator("#state").inner_text() == "training"
         assert 0 < seen[0] < seen[1] < seen[2]
         assert curve(page, "loss", "training") == 1  # one epoch has ended
-        pause.let(10**9)
+        pause.free()
         until(page, lambda: page.locator("#state").inner_text() == "finished")
         thread.join(60)
         same_as(page, done["history"])
