@@ -105,11 +105,12 @@ def test_curves_move_and_the_file_shows_the_same(training):
         host = live.url.split("?")[0]
         page.goto(live.url)
         seen = []
-        for step in (20, 60, 110):  # in bits, for looks are taken a few times a second
-            for most in range(step - 20, step + 1, 4):
+        for step in (20, 60, 110):
+            for most in range(step - 15, step + 1, 5):
                 pause.let(most)
-                page.wait_for_timeout(120)
-            until(page, lambda step=step: fact(page, "step") >= step - 8)
+                page.wait_for_timeout(1.2e3 * PAUSE)  # a step so long after the look before is looked at
+            pause.let(step + 1)
+            until(page, lambda step=step: fact(page, "step") > step)
             seen.append(curve(page, "loss", "batches"))
             assert page.locator("#state").inner_text() == "training"
         assert 0 < seen[0] < seen[1] < seen[2]
