@@ -4,14 +4,17 @@ Numba names cached code after a function's own file, so a change in a function t
 processes that compile different signatures at the same moment can swap them. Here each entry is a file of its own,
 ``<folder>/<module>-<sources>/<function>-<key>.nbc``: ``sources`` hashes the module and every kernel module that it
 imports, directly or not, and ``key`` the argument types, the CPU, the byte code and the versions. Nothing depends on
-where the package lies, files appear whole (write, then rename), and the folder is its owner's alone.
+where the package lies, files appear whole (write, then rename), and the folder is its owner's alone. Parsing a source
+for its imports takes longer than loading its kernels, so ``imports.json`` keeps them by the hash of that source.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib.util
+import json
 import os
 import pickle
 import sys
@@ -62,15 +65,8 @@ def _path_of(module: str) -> Path | None:
     return None
 
 
-@cache
-def _kernel_imports(module: str) -> tuple[bytes, tuple[str, ...]] | None:
-    """A kernel module's source and the modules that it imports; None for a module without kernels."""
-    path = None if module.partition(".")[0] in _FOREIGN else _path_of(module)
-    if path is None or path.suffix != ".py":
-        return None
-    source = path.read_bytes()
-    if b"numba" not in source and b"sparkdl.kernel" not in source:
-        return None
+def _imports(source: bytes) -> list[str]:
+    """The modules that a source imports anywhere, and what it takes from them, which may be modules too."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -78,24 +74,80 @@ def _kernel_imports(module: str) -> tuple[bytes, tuple[str, ...]] | None:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return source, tuple(sorted(names))
+    return sorted(names)
+
+
+class _KnownImports:
+    """``_imports`` by the hash of the source, kept in a file; a file that cannot be read or written costs time only."""
+
+    limit = 2000  # sources; then those that this process met stay, so that old versions of them do not pile up
+
+    def __init__(self) -> None:
+        self._known: dict[str, list[str]] = {}
+        self._used: dict[str, list[str]] = {}
+        self._new = False
+        try:
+            found = json.loads((folder() / "imports.json").read_bytes())
+        except (OSError, ValueError):
+            return
+        if isinstance(found, dict):
+            self._known = found
+
+    def of(self, source: bytes) -> list[str]:
+        digest = hashlib.sha256(source).hexdigest()
+        names = self._known.get(digest)
+        if not isinstance(names, list):
+            names, self._new = _imports(source), True
+        self._used[digest] = names
+        return names
+
+    def keep(self) -> None:
+        if not self._new:
+            return
+        self._new = False
+        kept = {**self._known, **self._used}
+        if len(kept) > self.limit:
+            kept = self._used
+        with contextlib.suppress(OSError):
+            _write(folder() / "imports.json", json.dumps(kept).encode())
+
+
+_known_imports = cache(_KnownImports)
+
+
+@cache
+def _kernel_source(module: str) -> bytes | None:
+    """A kernel module's source; None for a module without kernels."""
+    path = None if module.partition(".")[0] in _FOREIGN else _path_of(module)
+    if path is None or path.suffix != ".py":
+        return None
+    source = path.read_bytes()
+    return source if b"numba" in source or b"sparkdl.kernel" in source else None
 
 
 @cache
 def sources(module: str) -> str:
     """Hash over the source of ``module`` and of all kernel modules that it reaches by imports."""
     seen: dict[str, bytes] = {}
-    todo = [module]
+    todo, known = [module], _known_imports()
     while todo:
         name = todo.pop()
-        found = None if name in seen else _kernel_imports(name)
-        if found is not None:
-            seen[name] = found[0]
-            todo.extend(found[1])
+        source = None if name in seen else _kernel_source(name)
+        if source is not None:
+            seen[name] = source
+            todo.extend(known.of(source))
+    known.keep()
     digest = hashlib.sha256()
     for name in sorted(seen):
         digest.update(name.encode() + b"\0" + hashlib.sha256(seen[name]).digest())
     return digest.hexdigest()[:16]
+
+
+def _write(path: Path, content: bytes) -> None:
+    """The file appears whole, also where several processes write it at once."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+        file.write(content)
+    os.replace(file.name, path)
 
 
 class KernelCache:
@@ -160,6 +212,4 @@ class KernelCache:
         if path is None:
             return
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            file.write(dumps(result._reduce()))
-        os.replace(file.name, path)
+        _write(path, dumps(result._reduce()))

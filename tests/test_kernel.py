@@ -1,7 +1,9 @@
 """Kernels: the decorator, the cache, elementwise loops over any strides, pairing, the table."""
 
+import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,6 +134,7 @@ def test_threads_and_table():
 
 CHILD = """
 import sys
+from types import SimpleNamespace
 sys.path.insert(0, sys.argv[1])
 import probe.kernels as k
 print(k.caller(1.0), len(k.caller.stats.cache_hits), len(k.caller.stats.cache_misses))
@@ -175,6 +178,68 @@ def test_the_cache_moves_with_the_package_and_sees_changes_in_callees(tmp_path):
     inner.write_text(inner.read_text().replace("x + 1", "x + 2"))
     assert run(second.parent, cache) == (3.0, 0, 1)
     assert cache.stat().st_mode & 0o077 == 0
+
+
+@pytest.fixture
+def probe(tmp_path, monkeypatch):
+    """A module that imports another one, both outside the package; and ``sources`` as a new process finds it."""
+    from sparkdl import kernelcache
+
+    monkeypatch.setattr(kernelcache, "folder", lambda: tmp_path)
+    for name, source in (("probe_inner", "one = 1"), ("probe_outer", "import probe_inner")):
+        path = tmp_path / f"{name}.py"
+        path.write_text(f"import numba\n{source}\n")
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace(__file__=str(path)))
+
+    def sources():
+        for each in (kernelcache.sources, kernelcache._kernel_source, kernelcache._known_imports):
+            each.cache_clear()
+        return kernelcache.sources("probe_outer")
+
+    yield tmp_path, sources
+    kernelcache._known_imports.cache_clear()
+
+
+def test_imports_of_kernels_are_parsed_once_for_all_processes(probe, monkeypatch):
+    from sparkdl import kernelcache
+
+    _, sources = probe
+    first = sources()
+    monkeypatch.setattr(kernelcache, "_imports", lambda source: pytest.fail("parsed again"))
+    assert sources() == first
+
+
+def test_a_change_of_the_same_length_and_time_is_seen(probe):
+    folder, sources = probe
+    first, inner = sources(), folder / "probe_inner.py"
+    time = inner.stat().st_mtime_ns
+    inner.write_text(inner.read_text().replace("1", "2"))
+    os.utime(inner, ns=(time, time))
+    assert sources() != first
+    inner.write_text(inner.read_text().replace("2", "1"))
+    assert sources() == first
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\x00", b'{"a": 3}'])
+def test_a_broken_list_of_imports_costs_nothing_but_time(probe, content):
+    folder, sources = probe
+    first = sources()
+    (folder / "imports.json").write_bytes(content)
+    assert sources() == first == sources()
+    assert not list(folder.glob("*.part"))
+
+
+def test_old_sources_do_not_pile_up(probe, monkeypatch):
+    import json
+
+    from sparkdl import kernelcache
+
+    folder, sources = probe
+    monkeypatch.setattr(kernelcache._KnownImports, "limit", 3)
+    for i in range(5):
+        (folder / "probe_inner.py").write_text(f"import numba\nx = {i}\n")
+        sources()
+    assert len(json.loads((folder / "imports.json").read_text())) <= 3
 
 
 def test_importing_the_face_imports_no_numba():
