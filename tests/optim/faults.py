@@ -55,8 +55,8 @@ class Strike:
             if progress.iteration > self.step and "slow" in self.what and tasks() < 3:
                 time.sleep(1.0)  # so that those that come in place of the lost ones find training going on
             return False
-        if "two" in self.what:
-            time.sleep(0.5)  # until both have what they need of each other to get here
+        if "two" in self.what or "stop" in self.what:
+            time.sleep(0.5)  # until the others have what they need of these to get here too
         if "only" in self.what:
             time.sleep(6)  # meanwhile the driver takes a copy of the snapshot that only this executor has
         mark.write_text(str(time.time()))
