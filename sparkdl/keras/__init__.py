@@ -8,6 +8,7 @@ from sparkdl._lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "callbacks": [],
         "model": ["Model", "Sequential"],
         "callback": ["Callback", "CSVLogger", "History", "LambdaCallback", "TerminateOnNaN"],
         "model_checkpoint": ["ModelCheckpoint"],

@@ -18,12 +18,18 @@ def optimizer(given: Any) -> optim.UpdateRule:
 
 
 def loss(given: Any, weights: Any = None) -> nn.Loss:
-    """A loss, Keras's name for one, or a list with one per output, of which ``weights`` makes a weighted sum."""
+    """A loss, Keras's name for one, or a list with one per output, of which ``weights`` makes a weighted sum.
+
+    Its mean over weighted samples is Keras's: their sum divided by how many they are, not by what they weigh.
+    """
     if isinstance(given, Sequence) and not isinstance(given, str):
-        return nn.ParallelLoss([loss(each) for each in given], None if weights is None else list(weights))
-    if weights is not None:
+        made: nn.Loss = nn.ParallelLoss([loss(each) for each in given], None if weights is None else list(weights))
+    elif weights is not None:
         raise ValueError("compile: loss_weights go with a list of losses, one per output of the model.")
-    return given if isinstance(given, nn.Loss) else _named("loss", given, loss_from)
+    else:
+        made = copy.copy(given) if isinstance(given, nn.Loss) else _named("loss", given, loss_from)
+    made.weighted_mean = False
+    return made
 
 
 def metrics(given: Sequence[Any], weighted: Sequence[Any], trained: nn.Loss) -> list[optim.Metric]:

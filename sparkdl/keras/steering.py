@@ -89,18 +89,18 @@ class Patience(early_stopping):
         return self._run(progress)[0]
 
     def _run(self, progress: Progress) -> tuple[int | None, bool]:
-        """The best epoch's row, and whether patience has ended."""
-        row, best, waited = None, None, 0
+        """The best epoch's row, and whether patience has ended; it never does at a better figure than all before."""
+        row, best, waited, better = None, None, 0, True
         for i, value in figures(progress.history, self.monitor):
             if i < self.skip:
                 continue
-            row = i if row is None else row
             waited += 1
-            if not math.isnan(value) and (best is None or self._better(value, best)):
-                best, row = value, i
+            better = row is None or (not math.isnan(value) and (best is None or self._better(value, best)))
+            if better:
+                best, row = None if math.isnan(value) else value, i
                 if self.baseline is None or self._better(value, self.baseline):
                     waited = 0
-        return row, waited >= self.patience
+        return row, waited >= self.patience and not better
 
     def _better(self, value: float, than: float) -> bool:
         return value + self.min_delta < than if self.mode == "min" else value - self.min_delta > than

@@ -27,9 +27,10 @@ def compiled(optimizer=None, **options):
 
 def trained(epochs=3, rule=None, weight=None, validation=None, **options):
     """The same by the Trainer itself."""
-    model = net()
+    model, loss = net(), nn.NLLLoss()
+    loss.weighted_mean = False
     options = {"batch_size": 16, "seed": 4, "max_epochs": epochs, "progress": False, **options}
-    trainer = optim.Trainer(model, nn.NLLLoss(), rule or optim.SGD(0.1, 0.9), **options)
+    trainer = optim.Trainer(model, loss, rule or optim.SGD(0.1, 0.9), **options)
     data = (X, Y) if weight is None else (X, Y, weight)
     history = trainer.fit(data, validation=validation, metrics=[optim.Loss(), optim.Top1Accuracy()])
     return model.state_dict(), history

@@ -93,6 +93,19 @@ def sparsemax(layer, x):
     return np.maximum(x - low, 0)
 
 
+def sparsemax_of_keras(layer, x):
+    """Row by row: the threshold is made from the sum of all running sums of the support."""
+    y = np.zeros_like(x)
+    for place in np.ndindex(x.shape[:-1]):
+        sums, kept, falling = 0.0, [], sorted(x[place], reverse=True)
+        for i, value in enumerate(falling):
+            sums += value
+            if 1 + (i + 1) * value > sums:
+                kept.append(sums)
+        y[place] = np.maximum(x[place] - (sum(kept) - 1) / len(kept), 0)
+    return y
+
+
 def scores_masked(layer, scores, mask):
     kept = np.tri(*scores.shape[-2:]) * (mask != 0)[:, None, None]
     return np.where(kept, scores, -1e9)
@@ -222,7 +235,9 @@ CASES = {
         (3, 8),
         lambda layer, x: np.where(x <= -1, 0, np.where(x >= 1, x, (x + 1) ** 2 / 4)),
     ),
-    "Sparsemax": Case(nn.Sparsemax, (3, 6), sparsemax),
+    "Sparsemax": Case(nn.Sparsemax, (3, 6), sparsemax, bad=[((3,), "no axis 1")]),
+    "Sparsemax, along another axis": Case(lambda: nn.Sparsemax(-2), (2, 5, 3), lambda layer, x: sparsemax(layer, x)),
+    "Sparsemax, Keras's": Case(lambda: nn.Sparsemax(2, keras=True), (3, 2, 6), sparsemax_of_keras),
     "Im2col": Case(
         lambda: nn.Im2col((2, 3), (2, 1), (1, 0)),
         (2, 3, 5, 6),

@@ -1,4 +1,4 @@
-"""Convolutions, pooling and resizing of random sizes and options, beside PyTorch, both ways."""
+"""Convolutions, pooling, resizing and recurrent layers of random sizes and options, beside PyTorch, both ways."""
 
 from __future__ import annotations
 
@@ -119,3 +119,42 @@ def test_upsampling(seed, mode):
     size = tuple(int(rng.integers(1, 12)) for _ in range(2))
     options = {} if mode == "nearest" else {"align_corners": bool(seed % 2)}
     same(nn.Upsample(size, mode=mode, **options), torch.nn.Upsample(size, mode=mode, **options), x, tolerance=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("seed", range(3))
+def test_recurrent(seed, kind):
+    """Every number of layers and directions; PyTorch runs each sample alone over its own length."""
+    rng = np.random.default_rng(seed)
+    sizes = {
+        "input_size": int(rng.integers(1, 6)),
+        "hidden_size": int(rng.integers(1, 6)),
+        "num_layers": int(rng.integers(1, 4)),
+    }
+    sizes |= {"bias": bool(rng.random() < 0.7), "bidirectional": bool(rng.random() < 0.5)}
+    ours, theirs = getattr(nn, kind)(**sizes), getattr(torch.nn, kind)(**sizes, batch_first=True)
+    theirs.load_state_dict({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in ours.state_dict().items()})
+    x = rng.standard_normal((4, 5, sizes["input_size"])).astype(np.float32)
+    lengths = np.array([5, 0, 1, 3])
+    y = ours.train()(x, lengths)
+    dy = rng.standard_normal(y.shape).astype(np.float32)
+    for n, length in enumerate(lengths):
+        dy[n, length:] = 0
+    ours.zero_grad()
+    ours(x, lengths)
+    dx = ours.backward(dy)
+    dx = dx[0] if isinstance(dx, tuple) else dx
+    for n, length in enumerate(lengths):
+        if not length:
+            assert not dx[n].any()
+            continue
+        part = torch.from_numpy(x[n : n + 1, :length].copy()).requires_grad_()
+        wanted = theirs(part)[0]
+        np.testing.assert_allclose(y[n, :length], wanted[0].detach().numpy(), rtol=2e-5, atol=2e-6)
+        wanted.backward(torch.from_numpy(dy[n : n + 1, :length].copy()))
+        np.testing.assert_allclose(dx[n, :length], part.grad[0].numpy(), rtol=2e-4, atol=2e-5)
+        assert not dx[n, length:].any()
+    for name, parameter in theirs.named_parameters():
+        np.testing.assert_allclose(
+            dict(ours.named_parameters())[name].gradient, parameter.grad.numpy(), rtol=1e-3, atol=1e-4
+        )

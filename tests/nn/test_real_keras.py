@@ -109,7 +109,7 @@ CASES = {
         f"activation {name}": (SEQUENCE, lambda L, name=name: L.Activation(name))
         for name in (
             "hard_sigmoid exponential softsign softplus selu celu elu mish gelu silu hard_silu hard_tanh hard_shrink"
-            " soft_shrink tanh_shrink log_sigmoid log_softmax relu6 squareplus sparse_plus glu"
+            " soft_shrink tanh_shrink log_sigmoid log_softmax relu6 squareplus sparse_plus sparsemax glu"
         ).split()
     },
 }  # fmt: skip
@@ -156,6 +156,26 @@ def test_real_keras_agrees_forward_and_backward(keras, tmp_path, name):
         close(np.sort(np.abs(found)), np.sort(np.abs(theirs)))
     else:
         assert any(kind in name for kind in ("RNN", "GRU", "LSTM", "both ways", "PReLU")), "weights have other shapes"
+
+
+def test_average_pooling_of_a_same_size_divides_by_the_values_inside(keras, tmp_path):
+    """As with TensorFlow; Keras on PyTorch repeats the border instead, so PyTorch computes the quotient here."""
+    import torch
+
+    pad, pool = torch.nn.functional.pad, torch.nn.functional.avg_pool2d
+    x = keras.Input(PICTURE)
+    keras.Model(x, keras.layers.AveragePooling2D((3, 2), 2, padding="same")(x)).save(tmp_path / "model.keras")
+    ours = load_keras(tmp_path / "model.keras").train()
+    given = np.random.default_rng(0).normal(size=(3, *PICTURE)).astype(np.float32)
+    put = torch.from_numpy(given.copy()).requires_grad_()
+    moved = put.permute(0, 3, 1, 2)  # 6 x 7 places lack a row and a column, at the end
+    wanted = pool(pad(moved, (0, 1, 0, 1)), (3, 2), 2) / pool(pad(torch.ones_like(moved), (0, 1, 0, 1)), (3, 2), 2)
+    wanted = wanted.permute(0, 2, 3, 1)
+    made = ours(given)
+    close(made, wanted.detach().numpy())
+    dy = np.random.default_rng(1).normal(size=made.shape).astype(np.float32)
+    wanted.backward(torch.from_numpy(dy))
+    close(ours.backward(dy), put.grad.numpy())
 
 
 def close(a, b):

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from sparkdl.errors import UnsupportedError
 from sparkdl.kernel import elementwise, njit
 from sparkdl.nn.layers.elementwise import Elementwise
 from sparkdl.nn.layers.moving import axis_of
@@ -66,25 +65,25 @@ class Sparsemax(Layer):
         self.dim, self.keras = dim, keras
 
     def forward(self, x, ctx):
-        axis_of(self, x, self.dim)
-        falling = -np.sort(-x, axis=self.dim)
-        ranks = np.arange(1, x.shape[self.dim] + 1, dtype=x.dtype)
-        ranks = ranks.reshape([-1 if i == self.dim % x.ndim else 1 for i in range(x.ndim)])
-        sums = np.cumsum(falling, axis=self.dim)
+        axis = axis_of(self, x, self.dim)
+        places = np.argsort(-x, axis, kind="stable")
+        falling = np.take_along_axis(x, places, axis)
+        ranks = np.arange(1, x.shape[axis] + 1, dtype=x.dtype)
+        ranks = ranks.reshape([-1 if i == axis % x.ndim else 1 for i in range(x.ndim)])
+        sums = np.cumsum(falling, axis)
         inside = 1 + ranks * falling > sums
-        support = np.maximum(inside.sum(axis=self.dim, keepdims=True), 1)
-        if self.keras:
-            reached = np.where(inside, sums, 0).sum(axis=self.dim, keepdims=True)
-        else:
-            reached = np.take_along_axis(sums, support - 1, self.dim)
-        threshold = (reached - 1) / support
+        support = np.maximum(inside.sum(axis, keepdims=True), 1)
+        # how often each value stands in the sum that makes the threshold; Keras's adds up the running sums
+        times = np.maximum(support - ranks + 1, 0) if self.keras else inside
+        threshold = ((falling * times).sum(axis, keepdims=True) - 1) / support
         y = np.maximum(x - threshold.astype(x.dtype), 0)
-        ctx.save(y > 0)
+        ctx.save(y > 0, places, (times / support).astype(x.dtype), axis)
         return y
 
     def backward(self, dy, ctx):
-        (kept,) = ctx.saved
-        if self.keras:
-            raise UnsupportedError("Sparsemax(keras=True) has no gradient here; train with Sparsemax().")
-        mean = (dy * kept).sum(axis=self.dim, keepdims=True) / np.maximum(kept.sum(axis=self.dim, keepdims=True), 1)
-        return (dy - mean.astype(dy.dtype)) * kept
+        kept, places, slopes, axis = ctx.saved
+        dx = np.empty_like(dy)
+        np.put_along_axis(dx, places, slopes, axis)
+        dx *= -(dy * kept).sum(axis, keepdims=True)
+        dx += dy * kept
+        return dx

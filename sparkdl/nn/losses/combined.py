@@ -58,10 +58,11 @@ class CombinedLoss(Loss):
 
     def forward(self, y, target, weight, ctx):
         parts = [(y_, loss.fit(y_, t)) for loss, (y_, t) in zip(self.losses, self.split(y, target), strict=True)]
-        samples = np.ones(len(parts[0][0][0] if isinstance(parts[0][0], tuple) else parts[0][0]))
+        counted = samples = np.ones(len(parts[0][0][0] if isinstance(parts[0][0], tuple) else parts[0][0]))
         if weight is not None:
             samples = samples * weight
-        heads = leaf_sums(samples, ctx.bounds)
+            counted = samples if self.weighted_mean else counted
+        heads = leaf_sums(counted, ctx.bounds)
         sums, scales, wholes = [], self._factors(), {}
         for i, (loss, (y_, t)) in enumerate(zip(self.losses, parts, strict=True)):
             values, counts = loss.totals(y_, t)
@@ -71,7 +72,7 @@ class CombinedLoss(Loss):
             elif isinstance(counts, float):
                 scales[i] /= counts
             else:
-                wholes[i] = leaf_sums(counts * samples, ctx.bounds)
+                wholes[i] = leaf_sums(counts * counted, ctx.bounds)
         if wholes:
             all_heads, *totals = ctx.merge(np.stack([heads, *wholes.values()], axis=1)).tolist()
             for i, total in zip(wholes, totals, strict=True):

@@ -28,6 +28,8 @@ class Loss(Checked):
     """
 
     reduction = "mean"
+    weighted_mean = True
+    """Whether samples count in the mean's divisor for what they weigh, or, as Keras has it, for 1 each."""
 
     def __init__(self, reduction: str = "mean") -> None:
         if reduction not in REDUCTIONS:
@@ -57,7 +59,9 @@ class Loss(Checked):
         if isinstance(counts, float) and self.reduction != "sum":
             ctx.run.counts[0] = counts
         if weight is not None:
-            values, counts = values * weight, counts * weight
+            values = values * weight
+            if self.weighted_mean:
+                counts = counts * weight
         sums = leaf_sums(values, ctx.bounds)
         if self.reduction == "sum":  # one shard of all counts 1, so that whoever divides by the total divides by 1
             totals = np.zeros(len(sums))

@@ -26,4 +26,5 @@ class Loss(SumMetric):
             raise ValueError("Loss: which loss? Give one, as in Loss(nn.NLLLoss()), or let a Trainer evaluate it.")
         self.loss.check(output, target)  # a class number that is out of range would read foreign memory
         values, counted = self.loss.totals(output, self.loss.fit(output, target))
-        return weighed(values, weight), weighed(np.broadcast_to(counted, values.shape), weight)
+        counted = np.broadcast_to(counted, values.shape)
+        return weighed(values, weight), weighed(counted, weight if self.loss.weighted_mean else None)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sparkdl import nn
+from sparkdl import nn, optim
 from sparkdl.errors import SparkDLError
 from sparkdl.nn import losses
 from sparkdl.nn.context import Context, Run
@@ -194,6 +194,22 @@ def test_a_copy_made_from_its_config_or_by_pickle_is_the_same(case):
     loss = case.make()
     assert type(loss)(**loss.config())(y, target) == loss(y, target)
     assert pickle.loads(pickle.dumps(loss))(y, target) == loss(y, target)
+
+
+def test_samples_of_any_weight_may_count_as_one_each():
+    rng = np.random.default_rng(1)
+    y, target, weight = rng.normal(size=(5, 4)), rng.integers(0, 4, 5), rng.random(5)
+    parts = [nn.CrossEntropyLoss(weight=[1.0, 2.0, 0.5, 3.0]), nn.MSELoss()]
+    both, figures = nn.ParallelLoss(parts, [0.5, 2.0]), []
+    for loss in (*parts, both):
+        loss.weighted_mean = False
+    for loss, each in zip(parts, (target, y[::-1]), strict=True):
+        values, counts = loss.totals(y, each)
+        figures.append((values * weight).sum() / np.sum(counts * np.ones(5)))
+        assert loss(y, each, weight) == pytest.approx(figures[-1], rel=1e-12)
+        assert optim.Loss(loss)(y, each, weight) == pytest.approx(figures[-1], rel=1e-12)
+    together = both((y, y), (target, y[::-1]), weight)
+    assert together == pytest.approx(0.5 * figures[0] + 2 * figures[1], rel=1e-12)
 
 
 def test_samples_of_a_combination_are_divided_by_their_places():

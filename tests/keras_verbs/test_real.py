@@ -1,0 +1,130 @@
+"""The same nets, rows, options and callbacks give real Keras's histories."""
+
+import os
+
+import numpy as np
+import pytest
+
+from sparkdl import keras as ours
+from sparkdl import nn
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
+
+RNG = np.random.default_rng(3)
+X = RNG.standard_normal((90, 5)).astype(np.float32)
+Y = (X @ RNG.standard_normal((5, 3))).argmax(1)
+WEIGHTS = [
+    w.astype(np.float32) * 0.4
+    for w in (RNG.standard_normal((5, 8)), np.zeros(8), RNG.standard_normal((8, 3)), np.zeros(3))
+]
+SAMPLES = RNG.uniform(0.2, 2, 90).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def keras():
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # nets this small only wait for more
+    yield pytest.importorskip("keras")
+    torch.set_num_threads(threads)
+
+
+def real(keras, **options):
+    layers = [keras.Input((5,)), keras.layers.Dense(8, "tanh"), keras.layers.Dense(3, "softmax")]
+    model = keras.Sequential(layers)
+    model.set_weights(WEIGHTS)
+    model.compile(loss="sparse_categorical_crossentropy", **options)
+    return model
+
+
+def own(_, **options):
+    module = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 3), nn.Softmax())
+    module.load_state_dict(dict(zip(module.state_dict(), (w.T for w in WEIGHTS), strict=True)))
+    model = ours.Model(module)
+    model.compile(loss="sparse_categorical_crossentropy", **options)
+    return model
+
+
+def fits(model, api, calls, **shared):
+    """The histories of calls of ``fit``, and what a callback heard."""
+    heard = []
+
+    def note(what):
+        def told(self, *args, **logs):
+            heard.append((what, *[each for each in args if isinstance(each, int)]))
+
+        return told
+
+    names = [
+        "on_train_begin",
+        "on_train_end",
+        "on_epoch_begin",
+        "on_epoch_end",
+        "on_train_batch_begin",
+        "on_train_batch_end",
+    ]
+    listener = type("Listener", (api.callbacks.Callback,), {n: note(n) for n in names})
+    found = []
+    for call in calls:
+        made = call.get("callbacks", lambda api: [])(api.callbacks)
+        options = {
+            "batch_size": 16,
+            "epochs": 3,
+            "verbose": 0,
+            "shuffle": False,
+            **shared,
+            **call,
+            "callbacks": [listener(), *made],
+        }
+        history = model.fit(X, Y, **options)
+        found.append({"epoch": history.epoch, **history.history})
+    return found, heard
+
+
+SPLIT = {"validation_split": 0.3}
+
+
+def told(name, *args, **options):
+    """A call's callback."""
+    return {"callbacks": lambda c: [getattr(c, name)(*args, **options)]}
+
+
+CALLS = {
+    "two fits": [{}, {"epochs": 2}],
+    "validation data, weighted": [{"validation_data": (X[:20], Y[:20], SAMPLES[:20]), "sample_weight": SAMPLES}],
+    "class weights": [{"class_weight": {0: 2.0, 1: 0.5, 2: 1.0}, "validation_split": 0.1}],
+    "every second epoch": [{**SPLIT, "validation_freq": 2, "epochs": 5}],
+    "chosen epochs, later ones": [{**SPLIT, "validation_freq": [1, 5], "initial_epoch": 3, "epochs": 6}],
+    "early stopping": [{**SPLIT, "epochs": 15, **told("EarlyStopping", min_delta=0.04, patience=2)}],
+    "best weights": [
+        {**SPLIT, "epochs": 9, **told("EarlyStopping", "val_accuracy", patience=3, restore_best_weights=True)},
+        {"epochs": 1},
+    ],
+    "a baseline": [{**SPLIT, "epochs": 9, **told("EarlyStopping", patience=2, baseline=0.1, start_from_epoch=3)}],
+    "training figures": [{"epochs": 15, **told("EarlyStopping", "accuracy", patience=1, mode="max")}],
+    "a plateau, twice": [{**SPLIT, "epochs": 6, **told("ReduceLROnPlateau", patience=1, min_delta=0.05, factor=0.5)}]
+    * 2,
+    "a schedule of epochs, twice": [told("LearningRateScheduler", lambda epoch, lr: lr * 0.8)] * 2,
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_histories_and_calls_are_kerass(keras, name):
+    optimizer = "sgd" if name == "class weights" else "adam"
+    models = [make(keras, optimizer=optimizer, metrics=["accuracy"]) for make in (real, own)]
+    (theirs, told), (found, heard) = (fits(m, api, CALLS[name]) for m, api in zip(models, (keras, ours), strict=True))
+    for ours_, theirs_ in zip(found, theirs, strict=True):
+        ours_.pop("lr")
+        theirs_.pop("learning_rate", None)
+        assert ours_.keys() == theirs_.keys()
+        for key in ours_:
+            np.testing.assert_allclose(ours_[key], theirs_[key], rtol=2e-5, atol=1e-6, err_msg=key)
+    assert heard == told
+    for a, b in zip(models[1].get_weights(), models[0].get_weights(), strict=True):
+        np.testing.assert_allclose(a.T, b, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        models[1].evaluate(X, Y, sample_weight=SAMPLES),
+        models[0].evaluate(X, Y, sample_weight=SAMPLES, verbose=0),
+        rtol=2e-5,
+    )
