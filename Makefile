@@ -4,6 +4,7 @@
 #   make test               the tests;  make test TESTS=tests/nn  some of them
 #   make oldest             the tests of the door to the block manager, on the oldest Spark that is supported
 #   make lint               ruff and mypy
+#   make environment        the environment of the tests and of lint, and nothing in it
 #   make wheel              the wheel, with the compiled door, in dist/
 # CONSENT=1 lets a missing JDK be installed by apt as root without asking, CONSENT=0 never.
 
@@ -12,7 +13,7 @@ INSIDE = $(PYTHON) scripts/environment.py
 
 OLDEST = tests/blockmanager/test_door.py tests/blockmanager/test_store.py
 
-.PHONY: train test oldest lint wheel clean
+.PHONY: train test oldest lint wheel environment clean
 
 train:
 	$(INSIDE) --extra examples --extra mkl -- python examples/lenet.py $(if $(DATA),--data "$(DATA)") $(if $(EPOCHS),--epochs $(EPOCHS))
@@ -26,6 +27,9 @@ oldest:
 lint:
 	$(INSIDE) --extra dev -- ruff check .
 	$(INSIDE) --extra dev -- mypy
+
+environment:
+	$(INSIDE) --extra dev
 
 wheel:
 	$(INSIDE) -- pip wheel -q --no-build-isolation --no-deps -w dist .

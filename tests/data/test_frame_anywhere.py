@@ -1,12 +1,8 @@
-"""The same rows in the same order out of executors of their own, run after run, and through Spark Connect."""
+"""The same rows in the same order out of executors of their own, run after run."""
 
 import hashlib
-import os
-import subprocess
-import sys
 
 import numpy as np
-import pytest
 
 from sparkdl.data import ArrayFeed
 
@@ -37,12 +33,6 @@ def digests(spark, tasks):
     assert len(parts) == tasks
     return hashlib.sha256(b"".join(bytes(part.d) for part in parts)).hexdigest()
 """
-CONNECT = """
-from pyspark.sql import SparkSession
-spark = SparkSession.builder.remote("local[2]").config("spark.ui.enabled", "false").getOrCreate()
-print(digests(spark, 1), digests(spark, 2))
-spark.stop()
-"""
 
 
 def expected():
@@ -58,13 +48,3 @@ def test_executors_hand_rows_over_in_any_order_and_it_does_not_matter(cluster):
     space = {}
     exec(PROGRAM, space)  # so that workers get the function by value
     assert {space["digests"](cluster, tasks) for tasks in (1, 2, 2, 2)} == {expected()}
-
-
-def test_a_spark_connect_session_gives_the_same(spark_processes):
-    pytest.importorskip("grpc", reason="Spark Connect's client is not installed (pyspark[connect])")
-    environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM + CONNECT], capture_output=True, text=True, timeout=600, env=environment
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.split() == [expected()] * 2

@@ -1,4 +1,4 @@
-"""Stages in a Spark Connect session, whose client has no JVM: training, scoring, saving and loading."""
+"""A Spark Connect session, whose client has no JVM: order of rows, training, scoring, saving and loading."""
 
 import os
 import subprocess
@@ -16,9 +16,13 @@ import pandas as pd
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.sql import SparkSession
 from sparkdl import ml, nn, optim
+from tests.data import test_frame_anywhere as rows_in_order
 from tests.ml.conftest import net, points
 
 spark = SparkSession.builder.remote("local[2]").getOrCreate()
+exec(rows_in_order.PROGRAM)  # so that workers get the function by value
+assert {digests(spark, tasks) for tasks in (1, 2)} == {rows_in_order.expected()}
+
 x, y = points()
 rows = spark.createDataFrame(pd.DataFrame({"features": [row.tolist() for row in x], "label": y.astype(float)}))
 classifier = ml.NNClassifier(model=net(), maxEpochs=2, batchSize=16)

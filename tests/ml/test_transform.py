@@ -31,7 +31,7 @@ def test_no_row_is_lost_or_swapped(table, expected):
     scorer = model(predictBatchSize=7)
     frames = {
         "as it is": table,
-        "200 partitions, many of them empty": table.repartition(200),
+        "16 partitions, most of them empty": table.repartition(16, F.expr("greatest(id, 80)")),
         "one partition": table.coalesce(1),
         "another order on every run": table.orderBy(F.rand()),
         "filtered before": table.filter("id % 2 = 0 OR id % 2 = 1"),
