@@ -59,6 +59,60 @@ def test_l1_decay_follows_the_multipliers(solver):
     assert rule.groups == {"conv.bias": {"lr": 0.2, "regularizer": None}}
 
 
+def test_a_test_interval_says_when_to_validate(solver):
+    solver.write_text(SOLVER + " test_interval: 4 test_iter: 2")
+    draw = np.random.default_rng(0)
+    x, y = draw.standard_normal((32, 1, 6, 6)).astype(np.float32), draw.integers(0, 2, 32)
+    trainer = load_caffe_solver(solver, progress=False)
+    assert [i for i in range(1, 13) if trainer.validate(Progress(iteration=i))] == [4, 8, 12]
+    trainer.fit((x, y), validation=(x, y), metrics=[optim.Top1Accuracy()])
+
+
+LOSS = 'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }'
+
+
+def trained_loss(folder, loss, y, x=None):
+    """The loss of the tiny net's first batch under another loss layer, and what the net gives there."""
+    (folder / "tiny.prototxt").write_text(NET.replace(LOSS, loss))
+    nn.manual_seed(0)
+    trainer = load_caffe_solver(folder / "solver.prototxt", progress=False, batch_size=len(y), max_epochs=1)
+    given = np.random.default_rng(0).standard_normal((len(y), 1, 6, 6)).astype(np.float32) if x is None else x
+    out = [np.asarray(each, np.float64) for each in (lambda r: r if isinstance(r, list | tuple) else [r])(trainer.model.eval()(given))]
+    history = trainer.fit((given, y))
+    return history[0]["loss"], out
+
+
+def test_an_infogain_loss_with_its_matrix(solver, tmp_path):
+    matrix = np.float32([[1, 0.25], [0.5, 2]])
+    values = b"".join(b"\x2d" + v.tobytes() for v in matrix.ravel())
+    (tmp_path / "gain.binaryproto").write_bytes(b"\x08\x01\x10\x01\x18\x02\x20\x02" + values)
+    y = np.arange(8) % 2
+    layer = LOSS.replace("SoftmaxWithLoss", "InfogainLoss").replace(' top: "loss"', ' top: "loss" infogain_loss_param { source: "%s" }')
+    got, (out,) = trained_loss(tmp_path, layer % "elsewhere/gain.binaryproto", y)
+    logs = out - np.log(np.exp(out).sum(1, keepdims=True))
+    assert got == pytest.approx(-(matrix[y] * logs).sum(1).mean(), rel=1e-5)
+    with pytest.raises(FileNotFoundError, match="'other' is not beside the net"):
+        trained_loss(tmp_path, layer % "other", y)
+
+
+def test_a_multinomial_logistic_loss(solver, tmp_path):
+    layer = 'layer { name: "p" type: "Softmax" bottom: "ip" top: "p" } ' + LOSS.replace("SoftmaxWithLoss", "MultinomialLogisticLoss").replace('"ip"', '"p"')
+    y = np.arange(8) % 2
+    got, (out,) = trained_loss(tmp_path, layer, y)
+    assert got == pytest.approx(-np.log(out[np.arange(8), y]).mean(), rel=1e-5)
+
+
+def test_a_siamese_net(solver, tmp_path):
+    twin = (
+        'layer { name: "ip2" type: "InnerProduct" bottom: "data" top: "ip2" inner_product_param { num_output: 2 weight_filler { type: "xavier" } } } '
+        'layer { name: "loss" type: "ContrastiveLoss" bottom: "ip" bottom: "ip2" bottom: "label" top: "loss" contrastive_loss_param { margin: 3 } }'
+    )
+    y = np.arange(8) % 2
+    got, (a, b) = trained_loss(tmp_path, twin, y)
+    d = np.linalg.norm(a - b, axis=1)
+    assert got == pytest.approx(np.where(y, d**2, np.maximum(3 - d, 0) ** 2).mean() / 2, rel=1e-5)
+
+
 def curve(text, at):
     path = text
     kind, arguments, schedule = rule_and_schedule(path)

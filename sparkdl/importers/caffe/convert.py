@@ -14,6 +14,7 @@ from sparkdl.errors import FormatError, ShapeError, UnsupportedError
 from sparkdl.importers import build
 from sparkdl.importers.build import Value
 from sparkdl.importers.caffe.fillers import fill
+from sparkdl.importers.caffe.losses import predictions
 from sparkdl.importers.caffe.message import Message
 from sparkdl.importers.caffe.net import DATA, LOSSES, METRICS, SINKS, data_shapes
 from sparkdl.importers.caffe.table import table
@@ -152,7 +153,7 @@ class NetBuilder:
                 self._convert(layer)
         self._check_surplus(kept)
         if train and self.losses:  # what no loss reads is of no use in training
-            read = {layer["bottom"][0] for layer in self.losses if layer["bottom"]}
+            read = {name for layer in self.losses for name in predictions(layer)}
             self.pending = {name: value for name, value in self.values.items() if name in read and name in self.made}
         return self._graph()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sparkdl.errors import FormatError, ShapeError
-from sparkdl.importers.caffe.mean import load_caffe_mean
+from sparkdl.importers.caffe.mean import beside, load_caffe_mean
 from sparkdl.importers.caffe.message import Message
 
 
@@ -33,7 +33,7 @@ class Preprocess:
         if transform["mean_file"] and transform["mean_value"]:
             raise FormatError("transform_param has both mean_file and mean_value; only one is allowed.")
         size = transform["crop_size"]
-        found = _inside(folder, transform["mean_file"])
+        found = beside(folder, transform["mean_file"])
         return cls(
             scale=transform["scale"],
             mean_values=tuple(transform["mean_value"]),
@@ -69,11 +69,3 @@ class Preprocess:
             top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
             x = x[:, :, top : top + height, left : left + width]
         return np.ascontiguousarray(x * np.float32(self.scale))
-
-
-def _inside(folder: Path, name: str) -> Path | None:
-    """The mean file, if one of its name lies beside the prototxt; a file's text never makes us read elsewhere."""
-    if not name:
-        return None
-    beside = folder / Path(name.replace("\\", "/")).name
-    return beside if beside.is_file() else None

@@ -41,7 +41,8 @@ def load_caffe_solver(
 
     ``net`` is the train net's prototxt, if it does not lie where the solver says (beside the solver, or at the path
     it names from there); ``weights`` start from a ``.caffemodel``. A snapshot interval becomes checkpoints, once
-    ``checkpoint`` names a folder for them. Further ``options`` go to the Trainer and overrule the solver
+    ``checkpoint`` names a folder for them; a test interval says when ``fit(..., validation=...)`` looks at its data,
+    all of it (``test_iter`` is not asked). Further ``options`` go to the Trainer and overrule the solver
     (``batch_size=64``). Learning rate and decay multipliers of the net become parameter groups; those of 0 freeze.
 
     The data layers' sources are not read: ``trainer.fit(df, features="image", label="label")``.
@@ -55,7 +56,8 @@ def load_caffe_solver(
         prototxt_ = _net_of(solver, Path(path), net)
         state = solver["train_state"]
         model = load_caffe(prototxt_, weights, "TRAIN", level=state["level"], stages=state["stage"])
-        loss = loss_of(model.loss_layers, model.output_names)
+        beside = Path(path if isinstance(prototxt_, Message) else prototxt_).parent
+        loss = loss_of(model.loss_layers, model.output_names, beside)
         if loss is None:
             raise FormatError(f"{prototxt_} has no loss layer in phase TRAIN.")
         kind, arguments, schedule = rule_and_schedule(solver)
@@ -65,6 +67,8 @@ def load_caffe_solver(
         chosen: dict[str, Any] = {"batch_size": _batch_size(prototxt_) * max(solver["iter_size"], 1)}
         if solver["max_iter"]:
             chosen["end"] = optim.max_iteration(solver["max_iter"])
+        if solver["test_interval"] > 0:
+            chosen["validate"] = optim.several_iteration(solver["test_interval"])
         if solver["clip_gradients"] >= 0:
             chosen["clip"] = optim.ClipNorm(solver["clip_gradients"])
         if solver["random_seed"] >= 0:

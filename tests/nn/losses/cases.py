@@ -152,6 +152,29 @@ def log_softmax(*shape):
     return lambda rng: np.log(softmax(*shape)(rng))
 
 
+GAIN = np.array([[1.0, 0.2, 0.0], [0.5, 2.0, 0.1], [0.0, -0.3, 1.5]])
+
+
+def infogain(normalization):
+    def reference(y, t):
+        total, valid = 0.0, 0
+        for n, i in np.ndindex(t.shape):
+            if t[n, i] != 1:
+                total -= GAIN[t[n, i]] @ np.log(np.exp(y[n, :, i]) / np.exp(y[n, :, i]).sum())
+                valid += 1
+        return total / {"valid": valid, "full": t.size, "batch_size": len(y), "none": 1}[normalization]
+
+    return reference
+
+
+def contrastive(margin, squared):
+    def sample(y, t):
+        d = np.linalg.norm(y[0] - y[1])
+        return (d**2 if t else max(0, margin - d**2) if squared else max(0, margin - d) ** 2) / 2
+
+    return mean_of(sample)
+
+
 CASES = [
     Case(lambda: nn.MSELoss(), normal(3, 2), normal(3, 2), torch=F.mse_loss),
     Case(lambda: nn.L1Loss(), normal(3), normal(3), torch=F.l1_loss),
@@ -403,6 +426,22 @@ CASES = [
         normal(3),
         uniform(3),
         torch=lambda y, t: F.binary_cross_entropy_with_logits(y, t, reduction="sum") / BATCH,
+    ),
+    *(
+        Case(lambda n=n: nn.InfogainLoss(GAIN, 1, n), normal(3, 4), labels(3, 4), naive=infogain(n))
+        for n in ("valid", "full", "batch_size", "none")
+    ),
+    Case(
+        lambda: nn.MultinomialLogisticLoss(),
+        softmax(4, 2, axis=1),
+        labels(4, 2),
+        naive=mean_of(lambda y, t: -sum(np.log(y[t[i], i]) for i in range(2))),
+    ),
+    *(
+        Case(
+            lambda s=s: nn.ContrastiveLoss(4.0, s), both(normal(4), normal(4)), bits(), naive=contrastive(4.0, s)
+        )
+        for s in (False, True)
     ),
     *(
         Case(
