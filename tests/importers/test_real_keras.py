@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 
+from sparkdl.errors import UnsupportedError
 from sparkdl.importers import load_keras
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")  # Keras's own
@@ -68,6 +69,8 @@ CASES = {
     "heads with masks": of(((4, 6), (5, 6)), lambda k, a, b: k.layers.MultiHeadAttention(2, 3)(*masked(k, a, b))),
     "heads over two axes": of(((3, 4, 6),), lambda k, x: k.layers.MultiHeadAttention(2, 3)(x, x)),
     "heads over the second axis": of(((3, 4, 6),), lambda k, x: k.layers.MultiHeadAttention(2, 3, attention_axes=(2,))(x, x)),
+    "gated heads in a window": of(((5, 6), (5, 6)), lambda k, a, b: k.layers.MultiHeadAttention(2, 3, value_dim=4, use_gate=True, sliding_window=2)(*masked(k, a, b), use_causal_mask=True)),
+    "gated groups of heads": of(((4, 6), (5, 6)), lambda k, a, b: k.layers.GroupQueryAttention(3, 4, 2, use_gate=True, sliding_window=3)(a, b)),
     "nearest": one((6, 5, 3), lambda L: L.Resizing(9, 4, "nearest")),
     "small centre crop": one((4, 4, 3), lambda L: L.CenterCrop(6, 6)),
     "bins as vectors": one((4,), lambda L: L.Discretization([-1.0, 0.0, 0.5], output_mode="multi_hot")),
@@ -107,3 +110,11 @@ def test_real_keras_agrees(keras, tmp_path, name, ending):
     made = load_keras(tmp_path / f"model{ending}")(*xs)
     assert made.shape == wanted.shape
     assert np.abs(made - wanted).max() <= 1e-4 * np.abs(wanted).max() + 1e-6
+
+
+def test_quantized_weights_are_refused(keras, tmp_path):
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="a"), keras.layers.ReLU(), keras.layers.Dense(3, name="b")])
+    model.quantize("int8")
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(UnsupportedError, match=r"'a' \(Dense\): its weights are quantized(?s:.*)'b' \(Dense\)"):
+        load_keras(tmp_path / "model.keras")

@@ -330,6 +330,13 @@ CASES = {
         inputs=[None, lambda rng, s: rng.integers(0, 2, s)],
         bad=[(((2, 3, 4, 5), (2, 4)), "mask of shape")],
     ),
+    "MaskScores, a window": Case(
+        lambda: nn.MaskScores(window=2),
+        (2, 3, 4, 5),
+        lambda layer, x: np.where(np.tri(4, 5, 1) * np.tri(5, 4, 1).T, x, -1e9),
+        differentiable=False,
+        refused=[(lambda: nn.MaskScores(window=0), "window must be")],
+    ),
     "Einsum": Case(
         lambda: nn.Einsum("abc,cd->abd", (4, 3)),
         (2, 5, 4),

@@ -14,6 +14,8 @@ _WRAPPED = {"Bidirectional", "TimeDistributed", "RNN", "StackedRNNCells", "Spect
 # positional arguments of calls that may be given by keyword
 _TENSOR_ARGUMENTS = ("inputs", "input", "x", "args_0", "sequence", "query")
 
+_QUANTIZED = ("QuantizedDTypePolicy", "QuantizedFloat8DTypePolicy", "GPTQDTypePolicy", "AWQDTypePolicy")
+
 
 def parse_model(data: Any, version: Version, backend: str) -> ModelSpec:
     """The specs of a whole model."""
@@ -178,6 +180,7 @@ class _Parser:
                 config["batch_shape"] = config[key]
         if isinstance(config.get("dtype"), dict):
             inner = config["dtype"].get("config")
+            spec.quantized = config["dtype"].get("class_name") in _QUANTIZED
             config["dtype"] = inner.get("name") if isinstance(inner, dict) else None
 
     def wrapped(self, spec: LayerSpec, depth: int) -> None:
@@ -187,7 +190,8 @@ class _Parser:
             if isinstance(inner, dict) and "class_name" in inner:
                 spec.children[key] = self.layer(inner, depth + 1)
         if spec.kind in ("MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention"):
-            for part in ("query_dense", "key_dense", "value_dense", "output_dense"):
+            gate = ["gate_dense"] if spec.config.get("use_gate") else []
+            for part in ("query_dense", "key_dense", *gate, "value_dense", "output_dense"):
                 own = {"use_bias": spec.config.get("use_bias", True)}
                 spec.children[part] = LayerSpec("Projection", part, own, self.version, original="EinsumDense", backend=self.backend)
         if isinstance(spec.config.get("cells"), list):

@@ -35,6 +35,8 @@ def check_supported(model: ModelSpec) -> None:
             known[spec.kind].variables(spec)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise FormatError(f"layer {spec.name!r} ({spec.original}): its config is incomplete ({error!r}).") from error
+        if spec.quantized:
+            why = "its weights are quantized; save the model as it was before model.quantize()"
         if why:
             bad.append(f"{spec.name!r} ({spec.original}): {why}")
     if bad:

@@ -38,6 +38,7 @@ class LayerSpec:
     original: str = ""  # the class name in the file
     backend: str = "tensorflow"
     in_tensorflow: bool = False  # written by tf.keras or Keras 3
+    quantized: bool = False  # its weights are whole numbers with scales beside them
     weights: list[Any] | None = None  # arrays of its own variables, once assigned
     made: dict[str, Any] = field(default_factory=dict)  # what it was converted to, for further calls
 

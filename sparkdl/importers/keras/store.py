@@ -172,6 +172,8 @@ def _layer_by_path(group: Group | None, layer: LayerSpec, variables: Variables, 
             f"layer {path.strip('/')!r} ({layer.original}): {len(keys)} weights in the file, "
             f"{len(ordered)} are wanted ({', '.join(n.rstrip('!') for n in ordered)})."
         )
+    if len(keys) > len(ordered):
+        warnings.warn(f"layer {path.strip('/')!r}: {len(keys) - len(ordered)} of {len(keys)} weights in the file are not used.", stacklevel=2)
     by_name = {name: held.dataset(key) for name, key in zip(ordered, keys, strict=False)}  # type: ignore[union-attr]
     layer.weights = [by_name[name] for name in wanted]
     for attribute, inner in layer.children.items():

@@ -9,6 +9,8 @@ from sparkdl.nn.module import Layer
 class MaskScores(Layer):
     """``scores`` with -1e9 (softmax gives 0) where a mask is 0 and, if ``causal``, at places behind the query's.
 
+    ``window`` leaves the places that are less than so many away from the query's.
+
     Shapes
     ------
     inputs  scores (batch, *, queries, keys); any number of masks (batch, keys) or (batch, queries, keys)
@@ -17,15 +19,19 @@ class MaskScores(Layer):
     Source: Keras's MultiHeadAttention and Attention.
     """
 
-    def __init__(self, causal: bool = False) -> None:
+    def __init__(self, causal: bool = False, window: int | None = None) -> None:
         super().__init__()
-        self.causal = causal
+        if window is not None and not window >= 1:
+            raise ValueError(f"MaskScores: window must be >= 1, got {window!r}.")
+        self.causal, self.window = causal, window
 
     def forward(self, scores, *masks, ctx):
         if scores.ndim < 3:
             raise ShapeError(f"{self!r} takes scores (batch, *, queries, keys), got {scores.shape}.")
         queries, keys = scores.shape[-2:]
         kept = np.tri(queries, keys, dtype=bool) if self.causal else np.ones((1, 1), bool)
+        if self.window is not None:
+            kept = kept & (np.abs(np.arange(queries)[:, None] - np.arange(keys)) < self.window)
         for mask in masks:
             if mask.shape not in ((len(scores), keys), (len(scores), queries, keys)):
                 raise ShapeError(f"{self!r}: a mask of shape {mask.shape} for scores {scores.shape}.")

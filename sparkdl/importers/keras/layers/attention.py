@@ -16,8 +16,6 @@ from sparkdl.importers.keras.spec import LayerSpec
 from sparkdl.importers.keras.table import converts
 from sparkdl.importers.keras.tensor import Tensor
 
-PARTS = ("query_dense", "key_dense", "value_dense", "output_dense")
-
 
 @converts("Projection", variables=lambda spec: ["kernel", *(["bias"] if spec.get("use_bias", True) else [])], note="inside MultiHeadAttention")
 def projection(c: Conversion) -> Tensor:
@@ -37,7 +35,7 @@ def projection(c: Conversion) -> Tensor:
 
 
 @converts("MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention",
-          note="masks, use_causal_mask, return_attention_scores; any attention_axes")  # fmt: skip
+          note="masks, use_causal_mask, return_attention_scores; any attention_axes; gates; sliding windows")  # fmt: skip
 def multi_head(c: Conversion) -> Any:
     grouped = c.spec.kind != "MultiHeadAttention"
     tensors = _arguments(c, ("query", "value", "key"))
@@ -54,6 +52,7 @@ def multi_head(c: Conversion) -> Any:
     shapes = {
         "query_dense": (1, (query.size(-1), heads, width)), "key_dense": (1, (key.size(-1), groups, width)),
         "value_dense": (1, (value.size(-1), groups, deep)), "output_dense": (2, (heads, deep, out)),
+        "gate_dense": (1, (query.size(-1), heads, deep)),
     }  # fmt: skip
     axes = _attention_axes(c, query)
 
@@ -70,21 +69,27 @@ def multi_head(c: Conversion) -> Any:
         x = c.apply(nn.Permute((*range(1, k + 1), k + 2, k + 1, k + 3)), x, suffix=f"{name}_turn")
         return x if n == heads else c.apply(nn.Repeat(k + 1, heads // n), x, suffix=f"{name}_groups")
 
-    q = split(part("query_dense", _joined(c, query, axes, "query")), heads, width, "query")
+    asking = _joined(c, query, axes, "query")
+    q = split(part("query_dense", asking), heads, width, "query")
     k = split(part("key_dense", _joined(c, key, axes, "key")), groups, width, "key")
     v = split(part("value_dense", _joined(c, value, axes, "value")), groups, deep, "value")
     q = c.apply(nn.MulConstant(1 / sqrt(width)), q, suffix="scale")
     scores = c.apply(nn.MatMul(transpose_b=True), q, k, suffix="scores")
     asked = bool(c.kwargs.get("return_attention_scores"))
-    if query.ndim > 3 and (asked or any(t.mask is not None for t in tensors.values()) or tensors.get("attention_mask")):
+    window = None if c.spec.config.get("sliding_window") is None else c.number("sliding_window")
+    masked = window is not None or any(t.mask is not None for t in tensors.values()) or tensors.get("attention_mask")
+    if query.ndim > 3 and (asked or masked):
         raise c.refuse("masks or returned scores with more than one axis beside batch and features")
-    scores = _masked(c, scores, _masks_of(c, tensors, query, value), tensors.get("attention_mask"))
+    scores = _masked(c, scores, _masks_of(c, tensors, query, value), tensors.get("attention_mask"), window)
     weights = c.apply(nn.Softmax(scores.ndim - 1), scores, suffix="softmax")
     y = c.apply(nn.MatMul(), weights, v, suffix="mix")
     n = y.ndim - 4  # axes that are not attended over
     y = c.apply(nn.Permute((*range(1, n + 1), n + 2, n + 1, n + 3)), y, suffix="turn")
     inner = y.sizes()[:n]
-    y = part("output_dense", c.apply(nn.Reshape((*inner, -1, heads * deep)), y, suffix="join"))
+    y = c.apply(nn.Reshape((*inner, -1, heads * deep)), y, suffix="join")
+    if c.spec.config.get("use_gate"):
+        y = c.apply(nn.Mul(), y, c.apply(nn.Sigmoid(), part("gate_dense", asking), suffix="gate"), suffix="gated")
+    y = part("output_dense", y)
     made = Tensor(_parted(c, y, query, axes), mask=query.mask)
     return [made, Tensor(weights)] if asked else made
 
@@ -146,12 +151,12 @@ def _masks_of(c: Conversion, tensors: dict[str, Tensor], query: Tensor, value: T
     return masks
 
 
-def _masked(c: Conversion, scores: Value, masks: list[Value], given: Tensor | None = None) -> Value:
+def _masked(c: Conversion, scores: Value, masks: list[Value], given: Tensor | None = None, window: int | None = None) -> Value:
     causal = bool(c.kwargs.get("use_causal_mask", False) or c.spec.get("causal", False))
     masks = [*masks, *([given.plain] if given is not None else [])]
-    if not masks and not causal:
+    if not masks and not causal and window is None:
         return scores
-    return c.apply(nn.MaskScores(causal), scores, *masks, suffix="mask")
+    return c.apply(nn.MaskScores(causal, window), scores, *masks, suffix="mask")
 
 
 def _attention_variables(spec: LayerSpec) -> list[str]:
