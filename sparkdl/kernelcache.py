@@ -19,6 +19,7 @@ import os
 import pickle
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,9 @@ def _write(path: Path, content: bytes) -> None:
     os.replace(file.name, path)
 
 
+before_loading: list[Callable[[Any], None]] = []  # called with the argument types of kept code that is to be loaded
+
+
 class KernelCache:
     """What a Numba dispatcher asks for compiled code (``load_overload``) and hands it to (``save_overload``)."""
 
@@ -196,6 +200,8 @@ class KernelCache:
             data = path.read_bytes()
         except FileNotFoundError:
             return None
+        for prepare in before_loading:
+            prepare(sig)
         return CompileResult._rebuild(target_context, *pickle.loads(data))
 
     def save_overload(self, sig: Any, result: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sparkdl.nn.losses.loss import Loss
@@ -27,7 +27,8 @@ class Job:
     ``watched``: whether the driver wants to hear from every task, not from the first one only; ``histograms``: after
     every how many steps weights and gradients are counted into histograms (None: never).
     ``train_metrics`` are figures of the rows as they are trained on; ``steps_per_epoch`` ends epochs early;
-    ``handover``: whether the driver gets a snapshot of the end, to go on from.
+    ``handover``: whether the driver gets a snapshot of the end, to go on from; ``choices``: the ways of kernels that
+    were timed in the driver (``SPARKDL_TIMED=1``), for all tasks.
     """
 
     model: Module
@@ -57,3 +58,4 @@ class Job:
     train_metrics: tuple[Any, ...] = ()
     steps_per_epoch: int | None = None
     handover: bool = False
+    choices: dict[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sparkdl import nn, optim
+from sparkdl import kernel, nn, optim
 from sparkdl.blockmanager.bridge.session import enumerate_blocks
 from sparkdl.data import Column
 from sparkdl.errors import ClusterError, DataError, ShapeError
@@ -232,3 +232,25 @@ def test_checkpoints_on_a_hadoop_file_system(local, frame, arrays, expected, tmp
 def test_no_block_of_a_run_is_left(local, frame):
     ours = [name for name in enumerate_blocks(local) if name.startswith("broadcast_") and len(name.split("_")[1]) > 15]
     assert ours == []
+
+
+def test_tasks_go_the_ways_that_were_timed_in_the_driver(local, monkeypatch):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((16, 32, 8, 8), dtype=np.float32), rng.integers(0, 2, 16)
+
+    def trained(data, **columns):
+        nn.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(32, 32, 3, padding=1), nn.Flatten(), nn.Linear(2048, 2))
+        fit = optim.Trainer(model, nn.CrossEntropyLoss(), optim.SGD(lr=0.01), batch_size=16, max_epochs=1, progress=False)
+        fit.fit(data, **columns)
+        return model.state_dict()
+
+    by_rule = trained((x, y))
+    key = ("forward", "float32", (3, 3), (1, 1), (1, 1), 1, 32, 32, (8, 8), (8, 8))
+    monkeypatch.setitem(kernel._table, "choices", {repr(key): "direct"})
+    timed = trained((x, y))
+    assert not np.array_equal(by_rule["0.weight"], timed["0.weight"])  # Winograd's sums round in another order
+    rows = local.createDataFrame(pd.DataFrame({"x": [row.ravel().tolist() for row in x], "label": y}))
+    same(timed, trained(rows, features=Column("x", shape=(32, 8, 8)), label="label"))
+    monkeypatch.setitem(kernel._table, "choices", {})
+    same(by_rule, trained(rows, features=Column("x", shape=(32, 8, 8)), label="label"))  # the same Python workers

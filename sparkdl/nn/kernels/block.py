@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import llvmlite.ir as ir
@@ -10,16 +13,41 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from sparkdl.kernel import isa
+from sparkdl.kernelcache import before_loading
 from sparkdl.nn.kernels import microkernel
 from sparkdl.nn.kernels.microkernel import BIAS, STORED, ZERO
 
-__all__ = ["BIAS", "LANES", "PANEL", "STORED", "ZERO", "block", "panel", "steps", "transpose"]
+__all__ = ["BIAS", "LANES", "PANEL", "STORED", "ZERO", "block", "panel", "provide", "steps", "transpose"]
 
 LANES = {4: microkernel.BYTES[isa()] // 4, 8: microkernel.BYTES[isa()] // 8}
 PANEL = {size: lanes * max(microkernel.ROWS[isa()]) for size, lanes in LANES.items()}
 
-for _kind in ("f32", "f64"):  # known to LLVM before compiled code that refers to them is loaded
-    microkernel.symbols(_kind)
+_doubles: list[Callable[[], object]] = []  # what makes the functions for float64 known
+
+
+def provide(title: str, build: Callable[[str, str], ir.Module], source: Path) -> None:
+    """Makes the functions that ``build(isa, kind)`` writes known to LLVM, for compiled code that refers to them.
+
+    Those for float64 (kind ``f64``) are compiled when code for arrays of float64 is compiled or loaded.
+    """
+
+    @cache
+    def load(kind: str) -> None:
+        microkernel.load_object(f"{title}-{kind}", isa(), lambda: build(isa(), kind), source)
+
+    load("f32")
+    _doubles.append(lambda: load("f64"))
+
+
+def _prepare(signature: Any) -> None:
+    if "float64" in str(signature):
+        for each in _doubles:
+            each()
+
+
+microkernel.symbols("f32")
+_doubles.append(lambda: microkernel.symbols("f64"))
+before_loading.append(_prepare)
 
 
 def panel(columns: int, itemsize: int) -> int:
@@ -37,6 +65,7 @@ def external(name: str, kind: ir.FunctionType) -> Any:
         args = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
         if len(args) != len(kind.args):
             raise TypeError(f"{name} takes {len(kind.args) + 1} arguments, got {len(args) + 1}")
+        _prepare(like.dtype)
         symbol = f"sparkdl_{name}_{'f32' if like.dtype == types.float32 else 'f64'}"
         signature = types.void(like, types.StarArgTuple([types.intp] * len(args)))
 

@@ -1,8 +1,8 @@
 """Which of several ways a kernel goes at a shape: the first, which rules put there, or the fastest when timed.
 
 With ``SPARKDL_TIMED=1`` every new shape is timed once, on its first arrays, and the choice is kept on disk beside the
-compiled kernels of this machine's kind. Choices are part of ``kernel_table()``: a driver's hold for all its tasks, which
-time nothing themselves. Other ways give other bits, so a choice never depends on the batch.
+compiled kernels of this machine's kind. A driver's choices hold for all its tasks (``in_force``, ``take``), which time
+nothing themselves: shapes that the driver has not met, in an earlier run on arrays, go by the rules there. Other ways give other bits, so a choice never depends on the batch.
 """
 
 from __future__ import annotations
@@ -44,6 +44,20 @@ def pick(what: Hashable, ways: tuple[str, ...], run: Callable[[str], object] | N
 def _timing() -> bool:
     """Whether shapes are timed here: not in a Spark task, which computes as its driver says."""
     return os.environ.get("SPARKDL_TIMED") == "1" and "pyspark.worker" not in sys.modules
+
+
+def in_force() -> dict[str, str]:
+    """The choices of this process, for ``take`` in others."""
+    if _timing():
+        _load()
+    return dict(choices())
+
+
+def take(found: dict[str, str]) -> None:
+    """Goes by another process' choices, and by no others, from here on."""
+    known = choices()
+    known.clear()
+    known.update(found)
 
 
 def _seconds(run: Callable[[str], object], way: str) -> float:

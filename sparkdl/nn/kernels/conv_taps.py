@@ -88,6 +88,8 @@ def _plan(
     if copy:
         fitting = max(1, (SCRATCH // row_bytes - span_rows) // sh + 1)
         bands = -(-gh // fitting)
+        if batch * bands % threads and batch * bands < 8 * threads:  # so that all threads get as much
+            bands = min(gh, -(-bands // threads) * threads)
     rows = -(-gh // bands)
     bands = -(-gh // rows)
     padded_rows = (rows - 1) * sh + span_rows

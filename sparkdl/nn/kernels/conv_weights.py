@@ -78,7 +78,8 @@ def _sum_pixels(dw, x, dy, bounds, sums, roff, toff, coff):
                 top -= 1
                 add(slots[top - 1], slots[top])
             for k in range(height):
-                dw[r + k, column : column + width] = slots[0, k * sums.width : k * sums.width + width]
+                for c in range(width):
+                    dw[r + k, column + c] = slots[0, k * sums.width + c]
 
 
 @njit(parallel=True)

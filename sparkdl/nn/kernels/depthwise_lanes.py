@@ -16,10 +16,9 @@ from typing import Any
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
-from sparkdl.kernel import isa
-from sparkdl.nn.kernels.block import external
+from sparkdl.nn.kernels.block import external, provide
 from sparkdl.nn.kernels.lanes import Vectors, start
-from sparkdl.nn.kernels.microkernel import I64, PTR, VOID, Loop, Width, load_object
+from sparkdl.nn.kernels.microkernel import I64, PTR, VOID, Loop, Width
 
 FORWARD = ir.FunctionType(VOID, [PTR, PTR, PTR, I64, PTR, PTR, PTR, I64, I64, PTR, I64])
 GRADIENT = ir.FunctionType(VOID, [PTR, PTR, PTR, I64, PTR, PTR, PTR, I64, I64])
@@ -86,17 +85,16 @@ def _gradient(module: ir.Module, w: Width) -> None:
     b.ret_void()
 
 
-def build(name: str) -> ir.Module:
-    module = ir.Module("sparkdl_depthwise")
+def build(name: str, kind: str) -> ir.Module:
+    module = ir.Module(f"sparkdl_depthwise_{kind}")
     module.triple = llvm.get_default_triple()
-    for kind in ("f32", "f64"):
-        w = Width(name, kind)
-        _forward(module, w)
-        _gradient(module, w)
+    w = Width(name, kind)
+    _forward(module, w)
+    _gradient(module, w)
     return module
 
 
-load_object("depthwise", isa(), lambda: build(isa()), Path(__file__))
+provide("depthwise", build, Path(__file__))
 
 depthwise = external("depthwise", FORWARD)
 depthwise_grad = external("depthwise_grad", GRADIENT)

@@ -30,15 +30,17 @@ _steps = lru_cache(maxsize=256)(steps)
 
 
 @njit(parallel=True)
-def _product(c, a, b, bias, has_bias, width, how, groups, parts, roff, toff, coff):
-    """Items of work are panels of ``width`` columns for each of ``groups`` of rows, panels next to each other."""
-    rows, inner = a.shape
-    columns = b.shape[1]
-    size = a.itemsize
+def _product(c_at, a_at, b_at, bias, has_bias, shape, width, how, groups, parts, roff, toff, coff):
+    """Items of work are panels of ``width`` columns for each of ``groups`` of rows, panels next to each other.
+
+    ``c_at``, ``a_at``, ``b_at``: address and strides of both axes in bytes; so one compilation serves all layouts.
+    """
+    (rows, inner, columns), size, like = shape, bias.itemsize, bias
+    (c, c_row, _), (a, a_row, a_step), (b, b_row, b_step) = c_at, a_at, b_at
     across = (columns + width - 1) // width
     for part in prange(parts):
         item, stop = part * groups * across // parts, (part + 1) * groups * across // parts
-        packed = np.empty(_DEPTH * width if how != AS_IS else 0, a.dtype)
+        packed = np.empty(_DEPTH * width if how != AS_IS else 0, like.dtype)
         while item < stop:
             group, first = item // across, item % across
             last = min(across, first + stop - item)
@@ -50,19 +52,23 @@ def _product(c, a, b, bias, has_bias, width, how, groups, parts, roff, toff, cof
                 deep = min(_DEPTH, inner - k)
                 for j in range(first * width, min(columns, last * width), width):
                     wide = min(width, columns - j)
-                    source, pitch = b.ctypes.data + k * b.strides[0] + j * b.strides[1], b.strides[0] // size
+                    source, pitch = b + k * b_row + j * b_step, b_row // size
                     if how == COPIED:
                         for i in range(deep):
-                            copy_bytes(packed.ctypes.data + i * width * size, source + i * b.strides[0], wide * size)
+                            copy_bytes(packed.ctypes.data + i * width * size, source + i * b_row, wide * size)
                     elif how == TURNED:
-                        transpose(b, packed.ctypes.data, width, source, b.strides[1] // size, wide, deep)
+                        transpose(like, packed.ctypes.data, width, source, b_step // size, wide, deep)
                     if how != AS_IS:
                         source, pitch = packed.ctypes.data, width
                     block(
-                        a, a.ctypes.data + r * a.strides[0] + k * a.strides[1], roff.ctypes.data, a.strides[1] // size,
-                        toff.ctypes.data, 1, deep, source, pitch, 0, c.ctypes.data + r * c.strides[0] + j * size,
-                        coff.ctypes.data, high, wide, mode, bias.ctypes.data + j * size,
+                        like, a + r * a_row + k * a_step, roff.ctypes.data, a_step // size, toff.ctypes.data, 1, deep,
+                        source, pitch, 0, c + r * c_row + j * size, coff.ctypes.data, high, wide, mode,
+                        bias.ctypes.data + j * size,
                     )  # fmt: skip
+
+
+def _place(x: np.ndarray) -> tuple[int, int, int]:
+    return x.ctypes.data, x.strides[0], x.strides[1]
 
 
 def matmul(c: Any, a: Any, b: Any) -> None:
@@ -91,9 +97,9 @@ def affine(c: Any, a: Any, b: Any, bias: Any) -> None:
         groups = -(-groups // threads) * threads
     high = -(-rows // groups)
     _product(
-        out, a, b, np.empty(0, c.dtype) if bias is None else bias, bias is not None, width, how, groups,
-        max(1, min(threads, groups * across)), _steps(high, a.strides[0] // size), _steps(1),
-        _steps(high, out.strides[0] // size),
+        _place(out), _place(a), _place(b), np.empty(0, c.dtype) if bias is None else bias, bias is not None,
+        (rows, inner, columns), width, how, groups, max(1, min(threads, groups * across)),
+        _steps(high, a.strides[0] // size), _steps(1), _steps(high, out.strides[0] // size),
     )  # fmt: skip
     if out is not c:
         c[...] = out

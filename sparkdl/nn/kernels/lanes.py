@@ -15,9 +15,8 @@ from typing import Any
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
-from sparkdl.kernel import isa
-from sparkdl.nn.kernels.block import external
-from sparkdl.nn.kernels.microkernel import I32, I64, PTR, VOID, Loop, Width, declare, load_object
+from sparkdl.nn.kernels.block import external, provide
+from sparkdl.nn.kernels.microkernel import I32, I64, PTR, VOID, Loop, Width, declare
 
 BYTE = ir.IntType(8)
 POOL = ir.FunctionType(VOID, [PTR, I64, I64, PTR, PTR, I64, I64])
@@ -114,18 +113,17 @@ def _add(module: ir.Module, w: Width) -> None:
     b.ret_void()
 
 
-def build(name: str) -> ir.Module:
-    module = ir.Module("sparkdl_lanes")
+def build(name: str, kind: str) -> ir.Module:
+    module = ir.Module(f"sparkdl_lanes_{kind}")
     module.triple = llvm.get_default_triple()
-    for kind in ("f32", "f64"):
-        w = Width(name, kind)
-        _pool(module, w)
-        _unpool(module, w)
-        _add(module, w)
+    w = Width(name, kind)
+    _pool(module, w)
+    _unpool(module, w)
+    _add(module, w)
     return module
 
 
-load_object("lanes", isa(), lambda: build(isa()), Path(__file__))
+provide("lanes", build, Path(__file__))
 
 pool_row = external("pool_row", POOL)
 unpool_row = external("unpool_row", UNPOOL)

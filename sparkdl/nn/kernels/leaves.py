@@ -45,7 +45,8 @@ def _tree_sum(out, parts):
     for first in range(0, out.size, _CHUNK):
         stop = min(out.size, first + _CHUNK)
         _climb(parts, first, stop)
-        out[first:stop] = parts[0, first:stop]
+        for k in range(first, stop):  # Numba takes seconds to compile an assignment of slices
+            out[k] = parts[0, k]
 
 
 @njit(parallel=True)
@@ -150,7 +151,8 @@ def _long_product(out, x, dy, bounds, width, parts, roff, coff, zero):
                 top -= 1
                 add(slots[top - 1], slots[top])
             for k in range(height):
-                out[r + k, j : j + wide] = slots[0, k * width : k * width + wide]
+                for c in range(wide):
+                    out[r + k, j + c] = slots[0, k * width + c]
 
 
 @njit

@@ -22,10 +22,9 @@ from typing import Any
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
-from sparkdl.kernel import isa
-from sparkdl.nn.kernels.block import external
+from sparkdl.nn.kernels.block import external, provide
 from sparkdl.nn.kernels.lanes import Vectors, corners, load_bytes, splat_byte, start, store_bytes
-from sparkdl.nn.kernels.microkernel import I64, PTR, VOID, Loop, Width, load_object
+from sparkdl.nn.kernels.microkernel import I64, PTR, VOID, Loop, Width
 
 _P, _N = PTR, I64
 KINDS = {
@@ -218,17 +217,16 @@ def _pool_grad(module: ir.Module, w: Width) -> None:
     b.ret_void()
 
 
-def build(name: str) -> ir.Module:
-    module = ir.Module("sparkdl_norm")
+def build(name: str, kind: str) -> ir.Module:
+    module = ir.Module(f"sparkdl_norm_{kind}")
     module.triple = llvm.get_default_triple()
-    for kind in ("f32", "f64"):
-        w = Width(name, kind)
-        for emit in (_sums, _apply, _grad_sums, _grad, _pool, _pool_grad_sums, _pool_grad):
-            emit(module, w)
+    w = Width(name, kind)
+    for emit in (_sums, _apply, _grad_sums, _grad, _pool, _pool_grad_sums, _pool_grad):
+        emit(module, w)
     return module
 
 
-load_object("norm", isa(), lambda: build(isa()), Path(__file__))
+provide("norm", build, Path(__file__))
 
 sums, apply, grad_sums, grad = (external(f"norm_{n}", KINDS[n]) for n in ("sums", "apply", "grad_sums", "grad"))
 pool, pool_grad_sums, pool_grad = (external(f"norm_{n}", KINDS[n]) for n in ("pool", "pool_grad_sums", "pool_grad"))

@@ -16,11 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sparkdl import memory
-from sparkdl.kernel import njit, num_threads, numba
+from sparkdl.kernel import isa, njit, num_threads, numba
 from sparkdl.nn.kernels.block import LANES, PANEL, STORED, ZERO, block, steps, transpose
 from sparkdl.nn.kernels.leaves import add, tree_sum
 from sparkdl.nn.kernels.memory import clear_bytes, copy_bytes
+from sparkdl.nn.kernels.microkernel import ROWS
 from sparkdl.nn.kernels.winograd_tiles import (
+    load,
     tile_gradient,
     tile_input,
     tile_output,
@@ -58,27 +60,35 @@ class Tiles(NamedTuple):
     chunk: int  # tiles at a time
     panel: int  # output channels at a time
     keep: int  # whether the transformed weights of all panels are kept for the next chunk
-    parts: int
+    parts: int  # of the tiles
+    shares: int = 1  # of the panels: parts x shares items of work
 
 
 def _tiles(grid: tuple[int, int], batch: int, channels: int, out: int, padding: tuple[int, int]) -> Tiles:
-    down, across = -(-grid[0] // 4), -(-grid[1] // 4)
-    total = batch * down * across
-    parts = max(1, min(num_threads(), total // 4))
-    chunk = min(384, 48 * max(1, max(channels, out) // 64), -(-total // parts))
-    keep = total > parts * chunk
-    return Tiles(down, across, *padding, chunk, min(PANEL4, out), int(keep), parts)
+    down, across, threads = -(-grid[0] // 4), -(-grid[1] // 4), num_threads()
+    total, panels = batch * down * across, -(-out // PANEL4)
+    # threads that share the tiles all read all weights: where there are more of these, they share the panels instead
+    shares = threads if total < out and panels >= threads else 1
+    parts = 1 if shares > 1 else max(1, min(threads, total // 4))
+    each = -(-total // parts)
+    chunk = min(384, 48 * max(1, max(channels, out) // 64), each)
+    keep = each > chunk
+    if keep:  # all chunks alike, in whole register tiles
+        chunk = -(-each // -(-each // chunk))
+        chunk += -chunk % max(ROWS[isa()][PANEL4 // LANES[4]])
+    return Tiles(down, across, *padding, chunk, min(PANEL4, out), int(keep), parts, shares)
 
 
 @njit
-def _pad(padded, x, n, tiles):
-    """Image ``n`` with zeros around it, as far as the tiles reach."""
+def _pad(padded, x, n, tiles, begin, stop):
+    """What tiles ``begin`` to ``stop`` of all reach of image ``n``, with zeros around the image."""
     size = x.itemsize
     height, width, channels = x.shape[1:]
-    rows, columns = 4 * tiles.down + 2, 4 * tiles.across + 2
+    columns, each = 4 * tiles.across + 2, tiles.down * tiles.across
     pixel = channels * size
     inner = min(width, columns - tiles.left)
-    for r in range(rows):
+    first, last = max(0, begin - n * each) // tiles.across, (min(each, stop - n * each) - 1) // tiles.across
+    for r in range(4 * first, 4 * last + 6):
         at = padded.ctypes.data + r * columns * pixel
         source = r - tiles.top
         if source < 0 or source >= height:
@@ -115,7 +125,9 @@ def _turn(to, w, parts):
 
 @njit(parallel=True)
 def _convolve(y, x, w, known, bias, has_bias, relu, tiles, roff, coff, zero):
-    """``known`` are transformed weights (``transformed``), or of size 0: then they live for one panel of output channels at a time: whole, they would not fit any cache.
+    """``known`` are transformed weights (``transformed``), or of size 0.
+
+    Weights that are transformed here live for one panel of output channels at a time: whole, they would fit no cache.
     """
     channels, out = x.shape[3], y.shape[3]
     height, width = y.shape[1], y.shape[2]
@@ -123,12 +135,15 @@ def _convolve(y, x, w, known, bias, has_bias, relu, tiles, roff, coff, zero):
     total = len(x) * each
     columns = 4 * tiles.across + 2
     step_v, step_m = tiles.chunk * channels + 16, tiles.chunk * out + 16
-    for part in prange(tiles.parts):
+    panels = (out + tiles.panel - 1) // tiles.panel
+    for item in prange(tiles.parts * tiles.shares):
+        part, share = item // tiles.shares, item % tiles.shares
+        low, high = share * panels // tiles.shares, (share + 1) * panels // tiles.shares
+        left, right = low * tiles.panel, min(out, high * tiles.panel)  # output channels
         padded = np.empty((4 * tiles.down + 2) * columns * channels, np.float32)
         v, m = np.empty(36 * step_v, np.float32), np.empty(36 * step_m, np.float32)
-        panels = (out + tiles.panel - 1) // tiles.panel
         step_u = channels * tiles.panel + 16
-        kept = 0 if known.size else panels if tiles.keep else 1
+        kept = 0 if known.size else high - low if tiles.keep else 1
         u = np.empty((kept, 36 * step_u), np.float32)
         begin, stop = part * total // tiles.parts, (part + 1) * total // tiles.parts
         held = -1
@@ -137,17 +152,17 @@ def _convolve(y, x, w, known, bias, has_bias, relu, tiles, roff, coff, zero):
             for q in range(count):
                 n, r = (first + q) // each, (first + q) % each
                 if n != held:
-                    _pad(padded, x, n, tiles)
+                    _pad(padded, x, n, tiles, begin, stop)
                     held = n
                 corner = (r // tiles.across * 4 * columns + r % tiles.across * 4) * channels
                 tile_input(
                     x, padded.ctypes.data + 4 * corner, columns * channels, channels,
                     v.ctypes.data + 4 * q * channels, step_v, channels,
                 )  # fmt: skip
-            for i in range(panels):
+            for i in range(low, high):
                 j = i * tiles.panel
                 wide = min(tiles.panel, out - j)
-                here = known[i] if known.size else u[i % kept]
+                here = known[i] if known.size else u[(i - low) % kept]
                 if not known.size and (first == begin or not tiles.keep):
                     _transform_weights(here, w, j, wide)
                 for e in range(36):
@@ -160,15 +175,16 @@ def _convolve(y, x, w, known, bias, has_bias, relu, tiles, roff, coff, zero):
                 n, r = (first + q) // each, (first + q) % each
                 h, c = r // tiles.across * 4, r % tiles.across * 4
                 tile_output(
-                    x, m.ctypes.data + 4 * q * out, step_m,
-                    y.ctypes.data + n * y.strides[0] + h * y.strides[1] + c * y.strides[2],
-                    y.strides[1] // 4, y.strides[2] // 4, out, height - h, width - c, bias.ctypes.data, int(has_bias),
+                    x, m.ctypes.data + 4 * (q * out + left), step_m,
+                    y.ctypes.data + n * y.strides[0] + h * y.strides[1] + c * y.strides[2] + 4 * left,
+                    y.strides[1] // 4, y.strides[2] // 4, right - left, height - h, width - c,
+                    bias.ctypes.data + 4 * left, int(has_bias),
                 )  # fmt: skip
                 if relu:
                     for row in range(h, min(h + 4, height)):
                         for column in range(c, min(c + 4, width)):
                             pixel = y[n, row, column]
-                            for k in range(out):
+                            for k in range(left, right):
                                 pixel[k] = np.float32(0) if pixel[k] < np.float32(0) else pixel[k]
 
 
@@ -180,6 +196,7 @@ def _transform_panels(u, w, panel):
 
 def transformed(w: Any) -> np.ndarray:
     """The weights (3, 3, in, out) as ``forward`` takes them in ``known``; four times their memory."""
+    load()
     channels, out = w.shape[2:]
     wide = min(PANEL4, out)
     u = np.empty((-(-out // wide), 36 * (channels * wide + 16)), np.float32)
@@ -191,6 +208,7 @@ def _run(
     y: Any, x: Any, w: Any, bias: Any, padding: tuple[int, int], relu: bool = False, known: Any = None
 ) -> None:
     """``w`` (9, in, out)."""
+    load()
     channels, out = w.shape[1:]
     tiles = _tiles(y.shape[1:3], len(x), channels, out, padding)
     has_bias = bias is not None
@@ -221,15 +239,18 @@ _BLOCK = 24  # input channels of such a block
 
 
 @njit
-def _gather(v, z, x, dy, padded, held, first, count, step_v, step_z, tiles):
-    """Transforms ``count`` tiles of ``x`` and ``dy`` from tile ``first`` on; returns the image left in ``padded``."""
+def _gather(v, z, x, dy, padded, held, first, count, whole, step_v, step_z, tiles):
+    """Transforms ``count`` tiles of ``x`` and ``dy`` from tile ``first`` on; returns the image left in ``padded``.
+
+    Tiles up to ``whole`` will be asked for.
+    """
     channels, out = x.shape[3], dy.shape[3]
     columns = 4 * tiles.across + 2
     each = tiles.down * tiles.across
     for q in range(count):
         n, r = (first + q) // each, (first + q) % each
         if n != held:
-            _pad(padded, x, n, tiles)
+            _pad(padded, x, n, tiles, first, whole)
             held = n
         h, c = r // tiles.across * 4, r % tiles.across * 4
         tile_input(
@@ -258,7 +279,7 @@ def _leaf_by_leaf(dw, x, dy, bounds, tiles, roff, coff, zero):
         stop = bounds[leaf + 1] * each
         for first in range(bounds[leaf] * each, stop, tiles.chunk):
             count = min(tiles.chunk, stop - first)
-            held = _gather(v, z, x, dy, padded, held, first, count, step_v, step_z, tiles)
+            held = _gather(v, z, x, dy, padded, held, first, count, stop, step_v, step_z, tiles)
             for e in range(36):
                 block(
                     x, v.ctypes.data + 4 * e * step_v, roff.ctypes.data, channels, zero.ctypes.data, 1, count,
@@ -278,8 +299,8 @@ def _transform_all(v, z, x, dy, step_v, step_z, tiles):
         padded = np.empty((4 * tiles.down + 2) * (4 * tiles.across + 2) * x.shape[3], np.float32)
         first, stop = part * total // tiles.parts, (part + 1) * total // tiles.parts
         _gather(
-            v[first * x.shape[3] :], z[first * dy.shape[3] :], x, dy, padded, -1, first, stop - first, step_v, step_z,
-            tiles,
+            v[first * x.shape[3] :], z[first * dy.shape[3] :], x, dy, padded, -1, first, stop - first, stop, step_v,
+            step_z, tiles,
         )  # fmt: skip
 
 
@@ -329,7 +350,8 @@ def _block_by_block(dw, v, z, bounds, step_v, step_z, each, parts, roff, coff, z
             for t in range(9):
                 for h in range(height):
                     start = t * square + h * wide
-                    dw[t, c + h, j : j + width] = slots[0, start : start + width]
+                    for k in range(width):
+                        dw[t, c + h, j + k] = slots[0, start + k]
 
 
 
@@ -340,6 +362,7 @@ def backward_weights(dw: Any, x: Any, dy: Any, bounds: Any, padding: tuple[int, 
     if not len(x):
         dw[...] = 0
         return
+    load()
     tiles = _tiles(dy.shape[1:3], len(x), channels, out, padding)
     if 36 * channels * out * 4 <= _ALL_AT_ONCE:
         parts = memory.empty((len(bounds) - 1, 9, channels, out))
@@ -348,6 +371,7 @@ def backward_weights(dw: Any, x: Any, dy: Any, bounds: Any, padding: tuple[int, 
         tree_sum(dw, parts)
         return
     each = tiles.down * tiles.across
+    tiles = tiles._replace(parts=max(1, min(num_threads(), len(x) * each // 4)))
     step_v, step_z = len(x) * each * channels + 16, len(x) * each * out + 16
     v, z = memory.empty((36 * step_v,)), memory.empty((36 * step_z,))
     _transform_all(v, z, x, dy, step_v, step_z, tiles)

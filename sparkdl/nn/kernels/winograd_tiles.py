@@ -18,6 +18,7 @@ Source: Lavin & Gray (2016), section 4.1; points 0, 1, -1, 2, -2.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +93,25 @@ def _gt(o: _Sums, u: list[Any]) -> list[Any]:
     ]  # fmt: skip
 
 
-def _both_sides(o: _Sums, rows: list[list[Any]], f: Callable[[_Sums, list[Any]], list[Any]]) -> list[list[Any]]:
-    """``F rows F^T``."""
-    columns = [f(o, [row[j] for row in rows]) for j in range(len(rows[0]))]
-    return [f(o, [column[i] for column in columns]) for i in range(len(columns[0]))]
+_Place = Callable[[int, int], Any]
+
+
+def _both_sides(o: _Sums, load: _Place, size: int, f: Any, groups: Any, store: Callable[[int, int, Any], None]) -> None:
+    """``F rows F^T`` of a matrix of vectors with ``size`` rows and columns.
+
+    Rows of the result are made in ``groups``, each small enough for the registers, and what they need is loaded again;
+    rows that have terms in common stand in one group.
+    """
+    for group in groups["avx512" if o.w.isa == "avx512" else "others"]:
+        columns = [f(o, [load(i, j) for i in range(size)]) for j in range(size)]
+        for i in group:
+            for j, value in enumerate(f(o, [column[i] for column in columns])):
+                store(i, j, value)
+
+
+_SIX = {"avx512": ((0, 1, 2), (3, 4, 5)), "others": ((0,), (1,), (2,), (3,), (4,), (5,))}
+_FOUR = {"avx512": ((0, 2), (1, 3)), "others": ((0,), (2,), (1,), (3,))}
+_THREE = {"avx512": ((0, 2), (1,)), "others": ((0,), (1,), (2,))}
 
 
 def _function(module: ir.Module, w: Width, name: str, kind: ir.FunctionType) -> tuple[ir.IRBuilder, Any]:
@@ -108,7 +124,7 @@ def _place(b: ir.IRBuilder, row: Any, i: int, column: Any, j: int, c: Any) -> An
 
 
 def _plain(
-    module: ir.Module, w: Width, name: str, size: int, f: Any, strided_source: bool, strided_target: bool
+    module: ir.Module, w: Width, name: str, size: int, f: Any, groups: Any, strided_source: bool, strided_target: bool
 ) -> None:
     """Between a square of vectors (row and column strides) and a list of 36 (one stride), by ``f`` on both sides."""
     b, args = _function(module, w, name, _INPUT if strided_source else _BACK)
@@ -121,64 +137,97 @@ def _plain(
         def at(i: int, j: int, strided: bool) -> Any:
             return _place(b, row, i, column, j, c) if strided else b.add(b.mul(step, I64(6 * i + j)), c)
 
-        tile = [[w.load(b, w.pointer(b, source, at(i, j, strided_source))) for j in range(size)] for i in range(size)]
-        for i, vectors in enumerate(_both_sides(_Sums(b, w), tile, f)):
-            for j, value in enumerate(vectors):
-                w.store(b, value, w.pointer(b, to, at(i, j, strided_target)))
+        def load(i: int, j: int) -> Any:
+            return w.load(b, w.pointer(b, source, at(i, j, strided_source)))
+
+        def store(i: int, j: int, value: Any) -> None:
+            w.store(b, value, w.pointer(b, to, at(i, j, strided_target)))
+
+        _both_sides(_Sums(b, w), load, size, f, groups, store)
     b.ret_void()
+
+
+def _whole_or_cut(b: ir.IRBuilder, height: Any, width: Any, emit: Callable[[bool], None]) -> None:
+    """``emit(False)`` for tiles of which all 4x4 outputs exist, ``emit(True)`` for those at the image's end."""
+    whole = b.and_(b.icmp_signed(">=", height, I64(4)), b.icmp_signed(">=", width, I64(4)))
+    with b.if_else(whole) as (inside, at_the_end):
+        with inside:
+            emit(False)
+        with at_the_end:
+            emit(True)
+    b.ret_void()
+
+
+def _exists(b: ir.IRBuilder, i: int, j: int, height: Any, width: Any) -> Any:
+    return b.and_(b.icmp_signed("<", I64(i), height), b.icmp_signed("<", I64(j), width))
 
 
 def _output(module: ir.Module, w: Width) -> None:
     b, (m, step, y, row, column, channels, height, width, bias, with_bias) = _function(module, w, "output", _OUTPUT)
-    zero = ir.Constant(w.vector, None)
     start = b.alloca(w.vector)
-    with Loop(b, channels, step=w.lanes) as c:
-        b.store(zero, start)
-        with b.if_then(b.icmp_signed("!=", with_bias, I64(0))):
-            b.store(w.load(b, w.pointer(b, bias, c)), start)
-        more = b.load(start)
-        tile = [
-            [w.load(b, w.pointer(b, m, b.add(b.mul(step, I64(6 * i + j)), c))) for j in range(6)] for i in range(6)
-        ]
-        result = _both_sides(_Sums(b, w), tile, _at)
-        for i in range(4):
-            with b.if_then(b.icmp_signed("<", I64(i), height)):
-                for j in range(4):
-                    with b.if_then(b.icmp_signed("<", I64(j), width)):
-                        w.store(b, b.fadd(result[i][j], more), w.pointer(b, y, _place(b, row, i, column, j, c)))
-    b.ret_void()
+
+    def emit(cut: bool) -> None:
+        with Loop(b, channels, step=w.lanes) as c:
+            b.store(ir.Constant(w.vector, None), start)
+            with b.if_then(b.icmp_signed("!=", with_bias, I64(0))):
+                b.store(w.load(b, w.pointer(b, bias, c)), start)
+            more = b.load(start)
+
+            def load(i: int, j: int) -> Any:
+                return w.load(b, w.pointer(b, m, b.add(b.mul(step, I64(6 * i + j)), c)))
+
+            def store(i: int, j: int, value: Any) -> None:
+                value, to = b.fadd(value, more), w.pointer(b, y, _place(b, row, i, column, j, c))
+                if not cut:
+                    w.store(b, value, to)
+                    return
+                with b.if_then(_exists(b, i, j, height, width)):
+                    w.store(b, value, to)
+
+            _both_sides(_Sums(b, w), load, 6, _at, _FOUR, store)
+
+    _whole_or_cut(b, height, width, emit)
 
 
 def _gradient(module: ir.Module, w: Width) -> None:
     b, (dy, row, column, height, width, z, step, channels) = _function(module, w, "gradient", _GRADIENT)
-    slots = [[b.alloca(w.vector) for _ in range(4)] for _ in range(4)]
-    with Loop(b, channels, step=w.lanes) as c:
-        for i in range(4):
-            for j in range(4):
-                b.store(ir.Constant(w.vector, None), slots[i][j])
-                inside = b.and_(b.icmp_signed("<", I64(i), height), b.icmp_signed("<", I64(j), width))
-                with b.if_then(inside):
-                    b.store(w.load(b, w.pointer(b, dy, _place(b, row, i, column, j, c))), slots[i][j])
-        tile = [[b.load(slot) for slot in line] for line in slots]
-        for i, vectors in enumerate(_both_sides(_Sums(b, w), tile, _a)):
-            for j, value in enumerate(vectors):
+    zeros = ir.GlobalVariable(module, w.vector, "sparkdl_tile_zeros")
+    zeros.linkage, zeros.global_constant, zeros.initializer = "internal", True, ir.Constant(w.vector, None)
+
+    def emit(cut: bool) -> None:
+        with Loop(b, channels, step=w.lanes) as c:
+
+            def load(i: int, j: int) -> Any:
+                at = w.pointer(b, dy, _place(b, row, i, column, j, c))
+                if cut:
+                    at = b.select(_exists(b, i, j, height, width), at, b.bitcast(zeros, at.type))
+                return w.load(b, at)
+
+            def store(i: int, j: int, value: Any) -> None:
                 w.store(b, value, w.pointer(b, z, b.add(b.mul(step, I64(6 * i + j)), c)))
-    b.ret_void()
+
+            _both_sides(_Sums(b, w), load, 4, _a, _SIX, store)
+
+    _whole_or_cut(b, height, width, emit)
 
 
 def build(name: str) -> ir.Module:
     module = ir.Module("sparkdl_winograd")
     module.triple = llvm.get_default_triple()
     w = Width(name, "f32")
-    _plain(module, w, "input", 6, _bt, True, False)
-    _plain(module, w, "weights", 3, _g, True, False)
-    _plain(module, w, "weights_back", 6, _gt, False, True)
+    _plain(module, w, "input", 6, _bt, _SIX, True, False)
+    _plain(module, w, "weights", 3, _g, _SIX, True, False)
+    _plain(module, w, "weights_back", 6, _gt, _THREE, False, True)
     _output(module, w)
     _gradient(module, w)
     return module
 
 
-load_object("winograd", isa(), lambda: build(isa()), Path(__file__))
+@cache
+def load() -> None:
+    """Makes the functions known, before compiled code that refers to them is loaded."""
+    load_object("winograd", isa(), lambda: build(isa()), Path(__file__))
+
 
 tile_input = external("winograd_input", _INPUT)
 tile_output = external("winograd_output", _OUTPUT)

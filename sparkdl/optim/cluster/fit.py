@@ -12,6 +12,7 @@ from typing import Any
 from sparkdl.blockmanager.bridge.session import at_the_door, new_run
 from sparkdl.data.frame import prepare
 from sparkdl.errors import DataError
+from sparkdl.nn.kernels.choice import in_force
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.checkpoint.snapshot import Snapshot
 from sparkdl.optim.cluster.failure import Lost
@@ -57,6 +58,7 @@ def fit_frame(
     if layout is not None:
         tasks, threads = lay_out(job, df, columns, layout, choose_tasks(None, job.shards, slots.total))
         job = replace(job, threads=threads)
+    job = replace(job, choices=in_force())
     wanted = count = choose_tasks(tasks, job.shards, slots.total)
     if job.stragglers is not None:
         job.stragglers.check(count, job.shards)
@@ -142,7 +144,7 @@ def evaluate_frame(job: Job, df: Any, columns: dict[str, Any], tasks: int | None
         df, columns["features"], columns["label"], columns["weight"],
         tasks=count, shards=job.shards, dtype=job.model.dtype, transformed=job.transform is not None,
     )  # fmt: skip
-    rows = run_stage(spark, frame, EvaluateTask(job, plan, count), barrier=False)
+    rows = run_stage(spark, frame, EvaluateTask(replace(job, choices=in_force()), plan, count), barrier=False)
     states: dict[Any, Any] = {}
     for row in rows:
         states.update(unpack(bytes(row.data)))

@@ -17,6 +17,7 @@ from sparkdl import kernel
 from sparkdl.data.spill import default_budget
 from sparkdl.data.taskrows import FramePlan
 from sparkdl.errors import BlockError, ClusterError
+from sparkdl.nn.kernels.choice import take
 from sparkdl.optim.check import check_evaluated, check_feed
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.checkpoint.keep import Keep, by_the_clock
@@ -58,6 +59,7 @@ class Task:
         try:
             if context.attemptNumber():
                 self.again(rank)
+            take(self.job.choices)
             kernel.set_num_threads(min(self.job.threads or context.cpus(), kernel._most_threads()))
             rows = self.run(batches, rank)
         except Exception as error:
