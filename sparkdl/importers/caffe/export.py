@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sparkdl.importers.caffe import prototxt, wire
 from sparkdl.importers.caffe.message import Message
-from sparkdl.importers.caffe.writers import writers
-from sparkdl.importers.caffe.writers.table import Net
+from sparkdl.importers.caffe.writers import WRITERS
+from sparkdl.importers.caffe.writers.net import Net
 from sparkdl.importers.export import check_known, list_uses
 from sparkdl.nn.module import Module
 
@@ -23,7 +23,7 @@ def save_caffe(
     any file is made. Reads back with ``load_caffe``; BVLC Caffe runs it, but for Permute, which its SSD branch has.
     """
     listing = list_uses(model, input_shapes)
-    known = writers()
+    known = WRITERS.table()
     check_known(listing, known, "Caffe")
     writer = Net()
     names = {}

@@ -13,7 +13,7 @@ import numpy as np
 
 from sparkdl.importers.export import check_known, list_uses
 from sparkdl.importers.keras.store import snake
-from sparkdl.importers.keras.writers import writers
+from sparkdl.importers.keras.writers import WRITERS
 from sparkdl.importers.keras.writers.graph import Graph, Value
 from sparkdl.nn.module import Module
 
@@ -31,7 +31,7 @@ def save_keras(model: Module, path: str | Path, input_shapes: Sequence[Sequence[
         import h5py
     except ImportError as error:
         raise ImportError("save_keras writes HDF5, which needs h5py: pip install h5py.") from error
-    listing, table = list_uses(model, input_shapes), writers()
+    listing, table = list_uses(model, input_shapes), WRITERS.table()
     check_known(listing, table, "Keras")
     w = Graph()
     values = {}

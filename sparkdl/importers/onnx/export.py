@@ -9,7 +9,7 @@ from sparkdl.importers.caffe import wire
 from sparkdl.importers.caffe.message import Message
 from sparkdl.importers.export import check_known, list_uses
 from sparkdl.importers.onnx import schema  # noqa: F401  (adds ONNX's messages)
-from sparkdl.importers.onnx.writers import writers
+from sparkdl.importers.onnx.writers import WRITERS
 from sparkdl.importers.onnx.writers.graph import Graph
 from sparkdl.nn.module import Module
 
@@ -22,7 +22,7 @@ def save_onnx(model: Module, path: str | Path, input_shapes: Sequence[Sequence[i
     ``input_shapes`` (without the batch axis) are needed where the graph does not know them. All layers that ONNX, or
     this exporter, cannot write are listed in one error before the file is made.
     """
-    listing, table = list_uses(model, input_shapes), writers()
+    listing, table = list_uses(model, input_shapes), WRITERS.table()
     check_known(listing, table, "ONNX")
     writer = Graph()
     names = {i: name for i, (name, _) in enumerate(listing.inputs)}

@@ -6,7 +6,7 @@ import numpy as np
 
 from sparkdl.errors import UnsupportedError
 from sparkdl.importers.caffe.message import Message
-from sparkdl.importers.caffe.writers.table import writes
+from sparkdl.importers.caffe.writers import writes
 
 
 @writes("Add", "Mul", "Maximum", "Sub")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sparkdl.errors import UnsupportedError
 from sparkdl.importers.caffe.message import Message
-from sparkdl.importers.caffe.writers.table import writes
+from sparkdl.importers.caffe.writers import writes
 from sparkdl.importers.export import pair
 
 

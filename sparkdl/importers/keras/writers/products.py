@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from sparkdl.errors import UnsupportedError
+from sparkdl.importers.keras.writers import writes
+from sparkdl.importers.keras.writers.common import bordered, turned
 from sparkdl.importers.keras.writers.graph import Value
-from sparkdl.importers.keras.writers.table import bordered, turned, writes
 
 
 @writes("Linear")

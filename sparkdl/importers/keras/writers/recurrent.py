@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sparkdl.errors import UnsupportedError
+from sparkdl.importers.keras.writers import writes
 from sparkdl.importers.keras.writers.graph import Value
-from sparkdl.importers.keras.writers.table import writes
 
 
 @writes("LSTM", "GRU", "RNN")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sparkdl.errors import UnsupportedError
+from sparkdl.importers.keras.writers import writes
+from sparkdl.importers.keras.writers.common import bordered, turned
 from sparkdl.importers.keras.writers.graph import Value
-from sparkdl.importers.keras.writers.table import bordered, turned, writes
 from sparkdl.nn.layers.same_pad import same_pads
 
 

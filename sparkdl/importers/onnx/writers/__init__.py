@@ -1,16 +1,6 @@
 """Writers of layers as nodes of ONNX, by family."""
 
-from __future__ import annotations
+from sparkdl.importers.writers import Writers
 
-import importlib
-
-from sparkdl.importers.onnx.writers.table import TABLE, Writer
-
-_FAMILIES = ("activation", "windows", "products", "shape", "recurrent")
-
-
-def writers() -> dict[str, Writer]:
-    """Class of a layer -> what writes it, of all families."""
-    for family in _FAMILIES:
-        importlib.import_module(f"sparkdl.importers.onnx.writers.{family}")
-    return TABLE
+WRITERS = Writers(__name__, ("activation", "windows", "products", "shape", "recurrent"))
+writes = WRITERS.writes

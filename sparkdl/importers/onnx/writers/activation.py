@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sparkdl.errors import UnsupportedError
-from sparkdl.importers.onnx.writers.table import swapped, writes
+from sparkdl.importers.onnx.writers import writes
 
 _SIMPLE = {
     "ReLU": "Relu", "Sigmoid": "Sigmoid", "Tanh": "Tanh", "Softsign": "Softsign", "Abs": "Abs", "Exp": "Exp", "Log": "Log",
@@ -14,6 +14,13 @@ _SIMPLE = {
     "GaussianNoise": "Identity", "GaussianDropout": "Identity", "Hardswish": "HardSwish", "MatMul": "MatMul", "Sub": "Sub", "Div": "Div",
     "Maximum": "Max", "Minimum": "Min", "Erf": "Erf",
 }  # fmt: skip
+
+
+def swapped(w, x, ndim):
+    """``x`` with its last two axes turned."""
+    order = list(range(ndim))
+    order[-2:] = order[-1], order[-2]
+    return w.node("Transpose", [x], perm=order)
 
 
 @writes(*_SIMPLE)

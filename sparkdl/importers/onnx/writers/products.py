@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparkdl.importers.onnx.writers.table import writes
+from sparkdl.importers.onnx.writers import writes
 
 
 @writes("Linear")

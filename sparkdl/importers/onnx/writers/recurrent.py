@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sparkdl.errors import UnsupportedError
-from sparkdl.importers.onnx.writers.table import writes
+from sparkdl.importers.onnx.writers import writes
 
 _ACTIVATIONS = {"tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu", "hard_sigmoid": "HardSigmoid", "softsign": "Softsign", "softplus": "Softplus"}
 

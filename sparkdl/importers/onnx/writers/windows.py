@@ -6,7 +6,7 @@ import numpy as np
 
 from sparkdl.errors import UnsupportedError
 from sparkdl.importers.export import pair
-from sparkdl.importers.onnx.writers.table import writes
+from sparkdl.importers.onnx.writers import writes
 from sparkdl.nn.layers.same_pad import same_pads
 
 

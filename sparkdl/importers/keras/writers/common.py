@@ -1,23 +1,11 @@
-"""Which function writes which layer."""
+"""What several families of writers use."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from sparkdl.importers.export import Shape, Use
 from sparkdl.importers.keras.writers.graph import Graph, Value
-
-Writer = Callable[[Graph, Use, list[Value]], Any]
-TABLE: dict[str, Writer] = {}
-
-
-def writes(*kinds: str) -> Callable[[Writer], Writer]:
-    def register(function: Writer) -> Writer:
-        TABLE.update({kind: function for kind in kinds})
-        return function
-
-    return register
 
 
 def turned(shape: Shape) -> Shape:

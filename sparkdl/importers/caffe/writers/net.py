@@ -1,8 +1,8 @@
-"""A net that is being written, and which function writes which layer."""
+"""A net that is being written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -47,15 +47,3 @@ class Net:
 def _blob(array: Any) -> Message:
     values = np.ascontiguousarray(array, np.float32).reshape(-1)
     return Message("BlobProto", shape=Message("BlobShape", dim=[int(n) for n in np.shape(array)]), data=[values])
-
-
-Writer = Callable[[Net, Use, list[str]], Any]
-TABLE: dict[str, Writer] = {}
-
-
-def writes(*kinds: str) -> Callable[[Writer], Writer]:
-    def register(function: Writer) -> Writer:
-        TABLE.update({kind: function for kind in kinds})
-        return function
-
-    return register
