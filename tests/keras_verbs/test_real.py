@@ -1,12 +1,14 @@
 """The same nets, rows, options and callbacks give real Keras's histories."""
 
+from __future__ import annotations
+
 import os
 
 import numpy as np
 import pytest
 
 from sparkdl import keras as ours
-from sparkdl import nn
+from sparkdl import nn, optim
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
 
@@ -128,3 +130,26 @@ def test_histories_and_calls_are_kerass(keras, name):
         models[0].evaluate(X, Y, sample_weight=SAMPLES, verbose=0),
         rtol=2e-5,
     )
+
+
+def test_penalties_count_in_loss_and_gradient_as_kerass(keras):
+    L, R = keras.layers, keras.regularizers
+    theirs = keras.Sequential(
+        [
+            keras.Input((5,)), L.Dense(8, "tanh", kernel_regularizer=R.L1L2(0.01, 0.02)),
+            L.ActivityRegularization(0.03, 0.05), L.Dense(3, "softmax", bias_regularizer="l2"),
+        ]
+    )  # fmt: skip
+    theirs.set_weights(WEIGHTS)
+    penalty = nn.ActivityRegularization(0.03, 0.05)
+    module = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), penalty, nn.Linear(8, 3), nn.Softmax())
+    module.load_state_dict(dict(zip(module.state_dict(), (w.T for w in WEIGHTS), strict=True)))
+    model = ours.Model(module)
+    groups = {"0.weight": {"regularizer": optim.L1L2(0.01, 0.02)}, "3.bias": {"regularizer": optim.L2(0.01)}}
+    figures = []
+    for each, rule in ((theirs, "sgd"), (model, optim.SGD(0.01, groups=groups))):
+        each.compile(rule, "sparse_categorical_crossentropy")
+        figures.append(each.fit(X, Y, batch_size=16, epochs=3, shuffle=False, verbose=0).history["loss"])
+    np.testing.assert_allclose(figures[1], figures[0], rtol=1e-5)
+    for a, b in zip(model.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(a.T, b, rtol=1e-5, atol=1e-6)

@@ -30,8 +30,8 @@ class Case:
     bad: Sequence[tuple[tuple[tuple[int, ...], ...], str]] = ()
     refused: Sequence[tuple[Callable[[], Any], str]] = ()
     inputs: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray] | Sequence[Any] | None = None
-    differentiable: bool = True
-    alone: bool = True  # in eval mode a sample's output does not depend on the other samples
+    no_gradient: str = ""  # why the gradient is not compared
+    mixes: str = ""  # why a sample's output depends, even in eval mode, on the other samples
     tolerance: float = 1e-5
     name: str = ""
     layers: dict[str, type] = field(default_factory=dict)  # classes that nn.load must be given
@@ -40,6 +40,14 @@ class Case:
         if self.shapes and not isinstance(self.shapes[0], tuple):
             self.shapes = (self.shapes,)  # type: ignore[assignment]
         self.bad = [(shapes if isinstance(shapes[0], tuple) else (shapes,), words) for shapes, words in self.bad]
+
+    @property
+    def differentiable(self) -> bool:
+        return not self.no_gradient
+
+    @property
+    def alone(self) -> bool:
+        return not self.mixes
 
     def layer(self) -> nn.Layer:
         """The layer with weights and statistics that are not the special ones of the start."""

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 
 from sparkdl import nn
-from tests.nn.case import Case
+from tests.nn.case import Case, positive
 from tests.nn.cases_basic import convolution
 
 
@@ -158,9 +158,10 @@ CASES = {
         (4, 6),
         to_sparse,
         inputs=half_zeros,
-        differentiable=False,
+        no_gradient="its rows hold zeros, and a value that leaves 0 moves the others' places",
         bad=[((4, 6, 2), "batch, features")],
     ),
+    "DenseToSparse, of full rows": Case(nn.DenseToSparse, (4, 6), to_sparse, inputs=positive),
     "Cosine": Case(
         lambda: nn.Cosine(4, 3),
         (5, 4),

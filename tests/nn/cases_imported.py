@@ -251,7 +251,6 @@ CASES = {
         pooled_with_places,
         torch=lambda t: lambda x: t.nn.functional.max_pool2d(x, 3, 2, 1, return_indices=True),
         inputs=distinct,
-        differentiable=False,
         bad=[((2, 3, 5), "height, width")],
     ),
     "MaxUnpool2d": Case(
@@ -282,7 +281,6 @@ CASES = {
         lambda: nn.CropLike(2, (1, 2)),
         ((2, 3, 5, 6), (2, 1, 3, 2)),
         lambda layer, x, like: x[:, :, 1:4, 2:4],
-        differentiable=False,
         bad=[(((2, 3, 5, 6), (2, 1, 5, 2)), "5 values from 1")],
     ),
     "TopKIndices": Case(
@@ -290,7 +288,6 @@ CASES = {
         (3, 2, 4),
         best_places,
         inputs=distinct,
-        differentiable=False,
         bad=[((3, 1), "2 are wanted")],
         refused=[(lambda: nn.TopKIndices(0), "k must be a whole number")],
     ),
@@ -299,13 +296,11 @@ CASES = {
         lambda: nn.SameMeanCorrection((3,), (2,)),
         ((2, 4, 3), (2, 4, 5)),
         corrected,
-        differentiable=False,
     ),
     "NotEqualMask": Case(
         nn.NotEqualMask,
         (3, 4, 2),
         lambda layer, x: (x != 0).any(2) * 1.0,
-        differentiable=False,
         inputs=lambda rng, s: rng.integers(0, 2, s) * 1.0,
     ),
     "MaskSteps": Case(
@@ -326,7 +321,7 @@ CASES = {
         lambda: nn.MaskScores(True),
         ((2, 3, 4, 5), (2, 5)),
         scores_masked,
-        differentiable=False,  # next to -1e9 no difference can be seen
+        no_gradient="next to -1e9 no difference can be seen; see test_attention.py",
         inputs=[None, lambda rng, s: rng.integers(0, 2, s)],
         bad=[(((2, 3, 4, 5), (2, 4)), "mask of shape")],
     ),
@@ -334,8 +329,14 @@ CASES = {
         lambda: nn.MaskScores(window=2),
         (2, 3, 4, 5),
         lambda layer, x: np.where(np.tri(4, 5, 1) * np.tri(5, 4, 1).T, x, -1e9),
-        differentiable=False,
+        no_gradient="next to -1e9 no difference can be seen; see test_attention.py",
         refused=[(lambda: nn.MaskScores(window=0), "window must be")],
+    ),
+    "MaskScores, all kept": Case(
+        lambda: nn.MaskScores(),
+        ((2, 3, 4, 5), (2, 5)),
+        lambda layer, x, mask: x,
+        inputs=[None, lambda rng, s: np.ones(s, int)],
     ),
     "Einsum": Case(
         lambda: nn.Einsum("abc,cd->abd", (4, 3)),
@@ -367,7 +368,7 @@ CASES = {
         bad=[((2,), "batch")],
     ),
     "Sort": Case(lambda: nn.Sort(1), (2, 5, 3), lambda layer, x: np.sort(x, 1), inputs=distinct, bad=[((2,), "no axis")]),
-    "ArgSort": Case(lambda: nn.ArgSort(), (2, 3, 5), lambda layer, x: np.argsort(x, 2), inputs=distinct, differentiable=False),
+    "ArgSort": Case(lambda: nn.ArgSort(), (2, 3, 5), lambda layer, x: np.argsort(x, 2), inputs=distinct),
     "TopK": Case(
         lambda: nn.TopK(2),
         (2, 3, 5),
@@ -400,7 +401,7 @@ CASES = {
             ((2, 3, 1), (2, 3, 4)),
             of_two,
             inputs=positive if name not in WHOLE else lambda rng, shape: rng.integers(1, 9, shape) * 1.0,
-            differentiable=name not in WHOLE,
+            no_gradient="of whole numbers" if name in WHOLE else "",
             refused=[(lambda: nn.FunctionOfTwo("gamma"), "one of")],
         )
         for name in nn.FunctionOfTwo.NAMES
@@ -414,7 +415,6 @@ CASES = {
         lambda: nn.Bins((-0.5, 0.5)),
         (4, 3),
         lambda layer, x: (x >= -0.5) * 1.0 + (x >= 0.5),
-        differentiable=False,
         refused=[(lambda: nn.Bins((1, 0)), "must rise")],
     ),
     "CountCategories": Case(
@@ -422,21 +422,18 @@ CASES = {
         (3, 4),
         counted,
         inputs=lambda rng, s: rng.integers(0, 5, s),
-        differentiable=False,
     ),
     "Lookup": Case(
         lambda: nn.Lookup((7, 3), (4, 5), 2, 1),
         (4, 3),
         lambda layer, x: np.vectorize({7: 4, 3: 5, 2: 1, 5: 2}.get)(x) * 1.0,
         inputs=lambda rng, s: rng.choice([7, 3, 2, 5], s),
-        differentiable=False,
         refused=[(lambda: nn.Lookup((1, 1), (2, 3)), "distinct")],
     ),
     "CaffePriorBox": Case(
         lambda: nn.CaffePriorBox((4.0,), (9.0,), (2.0,), variances=(0.1, 0.1, 0.2, 0.2)),
         ((2, 3, 2, 1), (2, 3, 20, 30)),
         prior_boxes,
-        differentiable=False,
         bad=[(((2, 3), (2, 3, 4, 5)), "4 axes")],
         refused=[(lambda: nn.CaffePriorBox((4.0,), aspect_ratios=(-1.0,)), "positive")],
     ),
@@ -449,8 +446,8 @@ CASES = {
             fixed([[0.1, 0.9, 0.2, 0.8, 0.3, 0.7]]),
             fixed([[[0, 0, 0.5, 0.5, 0, 0, 0.5, 0.45, 0.5, 0.5, 1, 1], [0.1] * 12]]),
         ],
-        differentiable=False,
-        alone=False,
+        no_gradient="which boxes are best is not differentiated",
+        mixes="all boxes of a batch make one list",
         bad=[(((2, 12), (2, 5), (2, 2, 12)), "3 priors")],
         refused=[(lambda: nn.CaffeDetectionOutput(2, code_type="x"), "code_type")],
     ),

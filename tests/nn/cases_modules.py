@@ -206,7 +206,7 @@ CASES = {
         (*MAPS, (2, 2)),
         proposed,
         inputs=(None, None, sizes),
-        differentiable=False,
+        no_gradient="which boxes are best is not differentiated",
     ),
     "Sequential": Case(
         lambda: nn.Sequential(nn.Linear(4, 3), nn.ReLU()),

@@ -67,6 +67,15 @@ def test_stacks_are_pytorchs():
     compare(decoder, same_weights(decoder, torch.nn.TransformerDecoder(layer, 2)), *arrays((3, 5, 8), (3, 6, 8)))
 
 
+def test_masked_scores_get_no_gradient():
+    layer = nn.MaskScores(True).train()
+    scores, dy = arrays((2, 3, 4, 5), (2, 3, 4, 5))
+    mask = np.array([[1, 0, 1, 1, 1], [0, 1, 1, 0, 1]])
+    layer(scores, mask)
+    kept = np.tri(4, 5) * mask[:, None, None]
+    np.testing.assert_array_equal(layer.backward(dy)[0], dy * kept)
+
+
 def test_masked_places_do_not_matter():
     layer = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 12, 0.0), 2).eval()
     (x,) = arrays((2, 5, 8))

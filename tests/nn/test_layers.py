@@ -13,6 +13,7 @@ from sparkdl.nn.flat import Flat
 from sparkdl.nn.graph import program_of
 from sparkdl.nn.plan import rewrite
 from sparkdl.nn.program import Pass
+from tests.nn import torch_functions
 from tests.nn.cases import CASES
 from tests.nn.nets import split_run
 
@@ -63,6 +64,13 @@ def test_every_public_layer_and_module_has_a_row():
     public = {n for n in nn.__all__ if isinstance(thing := getattr(nn, n), type) and issubclass(thing, nn.Module)}
     rows = {type(case.make()).__name__ for case in CASES.values()}
     assert public - rows == ABSTRACT
+
+
+def test_every_layer_is_compared_with_pytorch_or_what_stands_in_for_it_is_named():
+    alike = {type(case.make()).__name__ for case in CASES.values() if case.torch}
+    rows = {type(case.make()).__name__ for case in CASES.values()}
+    others = torch_functions.KERAS.union(*(names.split() for names in torch_functions.NAIVE.values()))
+    assert rows - alike == others
 
 
 @layers()
@@ -120,7 +128,9 @@ def test_pytorch(case):
         close(y, w.detach().numpy(), case)
     if not case.differentiable:
         return
-    torch.autograd.backward(wanted, [torch.from_numpy(np.ascontiguousarray(dy)) for dy in dys])
+    for w, dy in zip(wanted, dys, strict=True):
+        if w.requires_grad:  # places have no gradient
+            w.backward(torch.from_numpy(np.ascontiguousarray(dy)), retain_graph=True)
     for dx, x in zip(dxs, inputs, strict=True):
         if x.grad is not None:
             close(dx, x.grad.numpy(), case, 10)
