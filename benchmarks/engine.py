@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from benchmarks.harness import LOAD, Engine, report, rounds  # noqa: E402
+from benchmarks.harness import LOAD, Engine, Rounds, report, rounds  # noqa: E402
 from benchmarks.lenet import our_model as lenet  # noqa: E402
 
 LR, MOMENTUM = 0.01, 0.9
@@ -155,6 +155,15 @@ def on_spark(net: str, threads: int) -> Callable[[], dict]:
     }
 
 
+def in_turns(engines: list[Engine], count: int, load: float) -> tuple[Rounds, int]:
+    """Quiet rounds and how many were thrown away; the engines are closed then."""
+    try:
+        return rounds(engines, count, load=load)
+    finally:
+        for engine in engines:
+            engine.close()
+
+
 def check_overhead(net: str) -> None:
     """The bare loop's losses are the Trainer's, on the same batches from the same weights."""
     x, y = data(net, 4)
@@ -171,11 +180,7 @@ def overhead(nets: list[str], count: int, load: float, threads: int) -> bool:
         check_overhead(net)
         makers = {"bare loop": bare, "Trainer, arrays": on_arrays, "Trainer, one Spark task": on_spark}
         engines = [Engine(name, make, net=net, threads=threads) for name, make in makers.items()]
-        try:
-            kept, thrown = rounds(engines, count, load=load)
-        finally:
-            for engine in engines:
-                engine.close()
+        kept, thrown = in_turns(engines, count, load)
         print(f"seconds per step of {net}, batch {BATCH[net]}, {threads} threads (target: at most {TARGET} x the bare loop)")
         ratios = report(kept, thrown, "bare loop")
         met &= all(ratio <= TARGET for ratio in ratios.values())
@@ -260,11 +265,7 @@ def feed(count: int, load: float) -> None:
         Engine("DataLoader", their_feed, workers=0),
         Engine("DataLoader, 1 worker", their_feed, workers=1),
     ]
-    try:
-        kept, thrown = rounds(engines, count, load=load)
-    finally:
-        for engine in engines:
-            engine.close()
+    kept, thrown = in_turns(engines, count, load)
     print(f"seconds for {FEED[0]:,} rows of {FEED[1]} numbers in shuffled batches of {FEED[2]}")
     report(kept, thrown, "sparkdl, DataFrame")
     for name in kept[0] if kept else ():

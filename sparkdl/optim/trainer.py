@@ -14,6 +14,7 @@ from sparkdl.blockmanager.codecs import make as make_codec
 from sparkdl.errors import DataError, UnsupportedError
 from sparkdl.nn.losses.loss import Loss
 from sparkdl.nn.module import Module
+from sparkdl.optim.alone import alone
 from sparkdl.optim.bar import Bar
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.checkpoint.files import LocalFiles
@@ -251,7 +252,7 @@ class Trainer:
         if frame:
             self._columns = columns
         begin = found.newest() if here and found is not None else given
-        with self.told(job, on_epoch, spark=not here) as told:
+        with alone(self.model), self.told(job, on_epoch, spark=not here) as told:
             job = told.asks(job)
             if here and frame:
                 from sparkdl.optim.cluster.here import fit_frame_here

@@ -5,6 +5,7 @@ Prints a line of JSON per fault: the hash of the weights, restarts, the seconds 
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -22,6 +23,8 @@ from sparkdl import nn, optim
 from sparkdl.data import Column
 
 STEPS, STEP, EVERY, ROWS = 60, 27, 10, 400
+LOOK = 0.5  # seconds between the driver's looks at snapshots, here
+TIMEOUT = 5.0
 
 
 def jvm() -> int:
@@ -34,9 +37,9 @@ def jvm() -> int:
 
 def tasks() -> int:
     """How many there are in this attempt."""
-    from pyspark import BarrierTaskContext
+    from sparkdl.blockmanager.spark import SparkStore
 
-    return len(BarrierTaskContext.get().getTaskInfos())
+    return next(sum(map(len, o.teams)) for o in gc.get_objects() if isinstance(o, SparkStore))
 
 
 class Strike:
@@ -58,7 +61,7 @@ class Strike:
         if "two" in self.what or "stop" in self.what:
             time.sleep(0.5)  # until the others have what they need of these to get here too
         if "only" in self.what:
-            time.sleep(6)  # meanwhile the driver takes a copy of the snapshot that only this executor has
+            time.sleep(6 * LOOK)  # meanwhile the driver takes a copy of the snapshot that only this executor has
         mark.write_text(str(time.time()))
         if self.what == "corrupt the newest checkpoint":
             newest = max(Path(self.folder, "checkpoints").glob("step-*"))
@@ -93,8 +96,8 @@ FAULTS = {
     "kill a worker": {},
     "corrupt the newest checkpoint": {"snapshot_every": None, "checkpoint_every": optim.several_iteration(EVERY)},
     "raise in user code": {},
-    "stop a worker": {"timeout": 10.0},
-    "stop an executor": {"timeout": 10.0},
+    "stop a worker": {"timeout": TIMEOUT},
+    "stop an executor": {"timeout": TIMEOUT},
 }
 
 
@@ -152,10 +155,10 @@ def main(folder: str, how: str, *chosen: str) -> None:
 
     open_door(spark)
 
-    recovery.SETTLED = 1.0
+    recovery.SETTLED, recovery.LOOK = 1.0, LOOK
     for what in chosen or FAULTS:
         options = {"tasks": 3, **FAULTS[what]}
-        while how != "dynamic" and count_slots(spark).total < 3:  # whoever was lost before is replaced
+        while how != "dynamic" and count_slots(spark).total < options["tasks"]:  # whoever was lost before is replaced
             time.sleep(0.2)
         if "checkpoint_every" in options:
             options["checkpoint"] = str(Path(folder) / "checkpoints")

@@ -17,6 +17,7 @@ class Cluster:
 
     def __init__(self):
         self.names, self.free, self.now, self.done = [], 0, 0.0, []
+        self.total, self.dynamic = 3, False
 
     def keep(self, step, copies=2, attempt=7):
         self.names = [f"kept_{step}_{attempt}_0_1"] * copies
@@ -26,12 +27,21 @@ class Cluster:
 def cluster(monkeypatch):
     it = Cluster()
     monkeypatch.setattr(module, "kept_blocks", lambda spark, run: it.names)
-    monkeypatch.setattr(module, "count_slots", lambda spark: Slots(3, it.free, False))
+    monkeypatch.setattr(module, "count_slots", lambda spark: Slots(it.total, it.free, it.dynamic))
     monkeypatch.setattr(module, "new_run", lambda: 1)
     for name in ("copy_kept", "prune_kept", "drop_everywhere"):
         monkeypatch.setattr(module, name, lambda *a, name=name, **k: it.done.append((name, *a[1:])))
     monkeypatch.setattr(module.time, "monotonic", lambda: it.now)
     return it
+
+
+class Job:
+    """Tasks that wait for an executor."""
+
+    cancelled = False
+
+    def cancel(self, wait):
+        self.cancelled = True
 
 
 def begun(limit=2):
@@ -114,3 +124,31 @@ def test_the_driver_copies_a_snapshot_that_is_still_alone_at_the_second_look(clu
     cluster.now += 3
     one.spread()
     assert len(cluster.done) == 1
+
+
+def test_dynamic_allocation_is_asked_once_for_what_is_missing_and_nothing_waits_afterwards(cluster, monkeypatch):
+    jobs = []
+
+    def knock(spark, tasks, pause):
+        jobs.append(Job())
+        cluster.done.append(("knock", tasks))
+        return jobs[-1]
+
+    monkeypatch.setattr(module, "knock", knock)
+    one, never = begun(), lambda: False
+    cluster.total = 1
+    one.stepped(0, 1)
+    cluster.now = SETTLED
+    one.grow(1, 3, 0, never)  # executors do not come and go here
+    assert cluster.done == []
+    cluster.dynamic = True
+    one.after(fault(), 1)
+    one.stepped(0, 1)
+    one.grow(1, 3, 0, never)  # too early
+    cluster.now += SETTLED
+    cluster.done.clear()
+    one.grow(1, 3, 0, never)
+    one.grow(1, 3, 0, never)
+    assert cluster.done == [("knock", 2)] and not jobs[0].cancelled
+    one.drop()
+    assert jobs[0].cancelled

@@ -66,8 +66,7 @@ def open_door(
                 f"executors {', '.join(sorted(wanted - doors.keys()))} did not open their door within {timeout:.0f} s. "
                 "Does another job hold all their slots? Their logs (stderr) say whether the class could not be loaded."
             )
-        words = f"concat('open ', id, ' {int(pause * 1000)}')"
-        job = Background(spark, spark.range(0, tasks, 1, tasks).selectExpr(f"{FUNCTION}({words}) as door").collect)
+        job = knock(spark, tasks, pause)
         if not job.done.wait(max(deadline - time.monotonic(), 0.1)):
             job.cancel(5.0)
             continue
@@ -75,6 +74,12 @@ def open_door(
             name, host, port, address = row.door.split("\t")
             doors[name] = Door(name, host, int(port), address)
         tasks = min(4 * tasks, 2048)
+
+
+def knock(spark: SparkSession, tasks: int, pause: float) -> Background:
+    """A job of so many tasks, each of which opens its executor's door and pauses; those that find no slot wait."""
+    words = f"concat('open ', id, ' {int(pause * 1000)}')"
+    return Background(spark, spark.range(0, tasks, 1, tasks).selectExpr(f"{FUNCTION}({words}) as door").collect)
 
 
 def at_the_door(frame: Any) -> Any:

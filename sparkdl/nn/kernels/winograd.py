@@ -316,7 +316,7 @@ def _block_by_block(dw, v, z, bounds, step_v, step_z, each, parts, roff, coff, z
     levels = 2
     while 1 << (levels - 1) < leaves:
         levels += 1
-    square = _BLOCK * wide
+    square = _BLOCK * wide + 16  # not a power of two, else all 36 fall into the same sets of the nearest cache
     for part in prange(parts):
         du = np.empty(36 * square, np.float32)
         slots = np.empty((levels, 9 * square), np.float32)

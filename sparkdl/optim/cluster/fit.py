@@ -145,8 +145,8 @@ def evaluate_frame(job: Job, df: Any, columns: dict[str, Any], tasks: int | None
         tasks=count, shards=job.shards, dtype=job.model.dtype, transformed=job.transform is not None,
     )  # fmt: skip
     rows = run_stage(spark, frame, EvaluateTask(replace(job, choices=in_force()), plan, count), barrier=False)
-    states: dict[Any, Any] = {}
-    for row in rows:
+    states: dict[Any, Any] = {(i, i + 1): [m.zero() for m in job.metrics] for i in range(job.shards)}
+    for row in rows:  # none over a DataFrame that Spark knows to be empty
         states.update(unpack(bytes(row.data)))
     return figures(states, job.metrics, job.shards)
 

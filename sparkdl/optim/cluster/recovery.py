@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from sparkdl.blockmanager.bridge.background import Background
 from sparkdl.blockmanager.bridge.session import (
     copy_kept,
     count_slots,
     drop_everywhere,
     kept_blocks,
+    knock,
     new_run,
     prune_kept,
 )
@@ -20,11 +22,13 @@ from sparkdl.blockmanager.kept import Kept, complete
 from sparkdl.errors import ClusterError
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.cluster.failure import Lost
+from sparkdl.optim.cluster.slots import PAUSE
 from sparkdl.optim.cluster.start import Start
 
 log = logging.getLogger(__name__)
 
 SETTLED = 30.0  # seconds of steps after which a run on few tasks may be restarted on more
+LOOK = 2.0  # seconds between two looks at the snapshots that there are
 ENOUGH = 2  # copies of a snapshot, in different executors, that need no further one in the driver
 
 
@@ -48,6 +52,8 @@ class Recovery:
         self._fresh: Kept | None = None  # a snapshot that was not there at the last look
         self._stepped: float | None = None  # when the newest attempt's first step was seen
         self._failed = 0.0
+        self._called = False  # whether the newest attempt has asked for executors
+        self._knocking: Background | None = None
 
     def new_run(self) -> int:
         """The number of the next attempt."""
@@ -60,6 +66,7 @@ class Recovery:
         ``tasks``: how many took part in the one that was lost.
         """
         self._failed, self._stepped = time.monotonic(), None
+        self._leave()
         cause = lost.__cause__ or lost
         kept = self.kept()
         newest = kept[0].step if kept else -1
@@ -99,15 +106,29 @@ class Recovery:
         """
         if tasks >= wanted or self._stepped is None or time.monotonic() - self._stepped < SETTLED:
             return
+        self._call(wanted)
         if self._fresh is None or heard < self._fresh.step:  # it may be the last one: the next look will tell
             return
         self._fresh = None
         if count_slots(self.spark).free and not ended():
             raise ClusterError(f"slots are free again: training goes on on more than {tasks} tasks.")
 
-    def spread(self, seconds: float = 2.0) -> None:
-        """Has the driver hold a snapshot that only one executor holds, seen twice; looks every ``seconds``."""
-        if time.monotonic() - self._looked < seconds:
+    def _call(self, wanted: int) -> None:
+        """Has dynamic allocation start executors: it does so for tasks that wait, and training's own all run."""
+        if self._called:
+            return
+        self._called, slots = True, count_slots(self.spark)
+        if slots.dynamic and slots.total < wanted:
+            self._knocking = knock(self.spark, wanted - slots.total, PAUSE)
+
+    def _leave(self) -> None:
+        if self._knocking is not None:
+            self._knocking.cancel(0.0)
+        self._called, self._knocking = False, None
+
+    def spread(self) -> None:
+        """Has the driver hold a snapshot that only one executor holds, seen twice; looks every ``LOOK`` seconds."""
+        if time.monotonic() - self._looked < LOOK:
             return
         self._looked = time.monotonic()
         newest = next(iter(self.kept()), None)
@@ -120,5 +141,6 @@ class Recovery:
             self._alone = newest
 
     def drop(self) -> None:
-        """Removes what all attempts have left in the block managers."""
+        """Removes what all attempts have left in the block managers, and tasks that wait for an executor."""
+        self._leave()
         drop_everywhere(self.spark, *self.runs, self.start.training)

@@ -55,7 +55,7 @@ def slots_after_fault(spark: Any, wanted: int, least: int = 1, limit: float = AR
     began = time.monotonic()
     while True:
         slots, waited = count_slots(spark), time.monotonic() - began
-        left = slots.free == slots.total and not slots.dynamic
+        left = slots.free == slots.total
         if slots.free >= wanted or ((left or waited > GRACE) and slots.free >= least):
             return slots
         if waited > limit:
