@@ -14,7 +14,7 @@ _lock = threading.Lock()
 
 @contextmanager
 def alone(model: Module) -> Iterator[None]:
-    """Around the training of ``model``; RuntimeError if it is being trained already, by another thread or a callback."""
+    """Around the training of ``model``; RuntimeError if it is being trained already."""
     with _lock:
         if id(model) in _training:
             raise RuntimeError(

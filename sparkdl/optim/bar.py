@@ -14,11 +14,11 @@ PAUSE = 0.1  # seconds between two drawings
 
 
 class Bar(Callback):
-    """Draws on ``out``, standard error by default; what is no terminal gets the epochs' lines only."""
+    """Draws on ``out``, standard error by default; what is no terminal or notebook gets the epochs' lines only."""
 
     def __init__(self, out: TextIO | None = None) -> None:
         self.out = out or sys.stderr
-        self.live = bool(getattr(self.out, "isatty", lambda: False)())
+        self.live = bool(getattr(self.out, "isatty", lambda: False)()) or _in_notebook(self.out)
         self.first: tuple[float, Progress] | None = None  # when the bar was first drawn, and how far training was then
         self.drawn = -PAUSE
         self.width = 0
@@ -58,3 +58,8 @@ class Bar(Callback):
         self.out.write(text.ljust(self.width) + end)
         self.out.flush()
         self.width = len(text) if end == "\r" else 0
+
+
+def _in_notebook(out: TextIO) -> bool:
+    """Whether it is a Jupyter kernel's stream: no terminal, but its pages go back to a line's start as terminals do."""
+    return type(out).__module__.partition(".")[0] == "ipykernel"

@@ -42,6 +42,18 @@ def test_sockets_and_shared_files_are_their_owners_only(local):
         assert mapped and all(path.endswith("(deleted)") for path in mapped)  # no name is left once all have it
 
 
+def test_what_is_asked_all_the_time_goes_past_sql_in_a_session_of_this_process(local, monkeypatch):
+    """Two questions a second, planned by Spark's SQL, slow training on the same machine by a tenth."""
+    session.open_door(local)
+    asked = []
+    monkeypatch.setattr(session, "_ask", lambda spark, command: asked.append(command) or "9 9 true")
+    assert session.count_slots(local) == session.Slots(2, 2, False)
+    run = session.new_run()
+    assert session.read_notes(local, run, 2) == [None, None] and session.kept_blocks(local, run) == []
+    assert session.blocks_of(local, run) == [] and asked == []
+    assert session.count_slots(object()).total == 9  # no JVM to talk to, as under Spark Connect
+
+
 def test_a_run_that_fails_leaves_no_block(cluster):
     def work(store):
         store.put(Block("a", 1, store.rank), bytes(1000))

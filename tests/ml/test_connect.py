@@ -51,12 +51,16 @@ class Slowly:
 
 sys.stderr, terminal = Terminal(), sys.stderr
 lines = []
-trainer = optim.Trainer(net(), nn.CrossEntropyLoss(), optim.SGD(lr=0.1), batch_size=8, end=Slowly(), tasks=2)
+trainer = optim.Trainer(net(), nn.CrossEntropyLoss(), optim.SGD(lr=0.1), batch_size=8, end=Slowly(), tasks=2,
+                        watch=optim.LivePage(sys.argv[1] + "/page.html", histograms=4))
 trainer.fit(rows, features="features", label="label", on_epoch=lambda progress, line: lines.append(line["epoch"]))
 sys.stderr, shown = terminal, sys.stderr.getvalue()
 assert lines == [1, 2]  # heard of while tasks hold every slot
 assert any(f"epoch   1 [" in part and "loss" in part for part in shown.split("\\r")), shown
 assert "samples/s" in shown and "epoch   2  loss" in shown, shown
+page = open(sys.argv[1] + "/page.html").read()
+assert all('"kind":"' + kind in page for kind in ("look", "histograms", "epoch", "end"))
+assert "executors of Spark" in page
 
 pipeline = Pipeline(stages=[classifier]).fit(rows)
 pipeline.write().overwrite().save(sys.argv[1] + "/pipeline")

@@ -43,35 +43,62 @@ def tasks() -> int:
 
 
 class Strike:
-    """A trigger that never fires; once, at one step, it does something to the last task, or to the last two."""
+    """A trigger that never fires; once, at one step, it does something to the last task, or to the last two.
+
+    Or, as the fault says: it has the first task die when it writes a checkpoint next; it fires, and has the last one
+    die in the middle of validating.
+    """
 
     def __init__(self, folder: str, what: str, tasks: int = 3, step: int = STEP) -> None:
         self.folder, self.what, self.step = folder, what, step
-        self.struck = range(tasks - 1 - ("two" in what), tasks)
+        self.struck = range(1) if "writing" in what else range(tasks - 1 - ("two" in what), tasks)
+        self.armed = False
 
     def __call__(self, progress) -> bool:
         from pyspark import TaskContext
 
         rank = TaskContext.get().partitionId()
         mark = Path(self.folder) / f"{self.what} {rank}"
+        validate = "validating" in self.what and progress.iteration == self.step
         if progress.iteration != self.step or rank not in self.struck or mark.exists():
             if progress.iteration > self.step and "slow" in self.what and tasks() < 3:
                 time.sleep(1.0)  # so that those that come in place of the lost ones find training going on
-            return False
+            return validate
         if "two" in self.what or "stop" in self.what:
             time.sleep(0.5)  # until the others have what they need of these to get here too
         if "only" in self.what:
             time.sleep(6 * LOOK)  # meanwhile the driver takes a copy of the snapshot that only this executor has
         mark.write_text(str(time.time()))
         if self.what == "corrupt the newest checkpoint":
-            newest = max(Path(self.folder, "checkpoints").glob("step-*"))
+            newest = max(Path(self.folder, f"checkpoints of {self.what}").glob("step-*"))
             newest.write_bytes(newest.read_bytes()[:-100])
         if self.what == "raise in user code":
             raise ZeroDivisionError("the user's own fault")
+        if "validating" in self.what:
+            self.armed = True
+        elif "writing" in self.what:
+            os.replace = self.kill  # what makes a written file the checkpoint
+        else:
+            self.kill()
+        return validate
+
+    def kill(self, *_) -> None:
         number = signal.SIGSTOP if "stop" in self.what else signal.SIGKILL
         os.kill(jvm() if "executor" in self.what else os.getpid(), number)
         time.sleep(600)
-        return False
+
+
+class Fatal(optim.Top1Accuracy):
+    """Strikes in the middle of validating."""
+
+    def __init__(self, strike: Strike | None) -> None:
+        super().__init__()
+        self.strike = strike
+
+    def update(self, state, output, target, weight):
+        if self.strike is not None and self.strike.armed:
+            self.strike.kill()
+        return super().update(state, output, target, weight)
 
 
 def digest(model) -> str:
@@ -85,15 +112,15 @@ def train(data, strike=None, columns=None, **options):
         model, nn.NLLLoss(), optim.Adam(lr=0.01), batch_size=32, seed=5, progress=False, validate=strike,
         end=optim.max_iteration(STEPS), **options,
     )  # fmt: skip
-    history = trainer.fit(data, validation=data, **(columns or {}))
+    history = trainer.fit(data, validation=data, metrics=[Fatal(strike)], **(columns or {}))
     return digest(model), history
 
 
 FAULTS = {
-    "kill an executor": {},
+    "kill an executor that is validating": {},
     "kill two executors, then slow": {},
     "kill the only executor of a task": {"tasks": 1},
-    "kill a worker": {},
+    "kill a worker that is writing a checkpoint": {"checkpoint_every": optim.several_iteration(EVERY), "watch": True},
     "corrupt the newest checkpoint": {"snapshot_every": None, "checkpoint_every": optim.several_iteration(EVERY)},
     "raise in user code": {},
     "stop a worker": {"timeout": TIMEOUT},
@@ -161,7 +188,9 @@ def main(folder: str, how: str, *chosen: str) -> None:
         while how != "dynamic" and count_slots(spark).total < options["tasks"]:  # whoever was lost before is replaced
             time.sleep(0.2)
         if "checkpoint_every" in options:
-            options["checkpoint"] = str(Path(folder) / "checkpoints")
+            options["checkpoint"] = str(Path(folder) / f"checkpoints of {what}")
+        if "watch" in options:
+            options["watch"] = page = Path(folder) / "page.html"
         told = {"fault": what}
         try:
             told["weights"], history = train(frame, Strike(folder, what, options["tasks"]), COLUMNS, **options)
@@ -169,6 +198,10 @@ def main(folder: str, how: str, *chosen: str) -> None:
         except Exception as error:
             told["error"] = f"{type(error).__name__}: {error}"
             told["notes"] = getattr(error, "__notes__", [])
+        if "checkpoint" in options and Path(options["checkpoint"]).exists():
+            told["files"] = sorted(os.listdir(options["checkpoint"]))
+        if "watch" in options:
+            told["page"] = page.read_text()
         marks = [float(mark.read_text()) for mark in Path(folder).glob(f"{what} ?")]
         struck = min(marks, default=time.time())
         told["lost"] = (told["restarts"][0]["at"] if told.get("restarts") else time.time()) - struck

@@ -38,6 +38,18 @@ def test_on_a_terminal_it_tells_loss_rate_and_time_left(clock):
     assert "160 samples/s" in second and "2:50 left" in second
 
 
+def test_in_a_notebook_it_is_drawn_as_on_a_terminal():
+    """A Jupyter kernel's stream says that it is no terminal."""
+    stream = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    assert not stream.isatty()
+    bar = Bar(stream)
+    bar.on_step(Progress(iteration=5, loss=0.5), {"step": 5, "steps": 10})
+    bar.on_epoch(Progress(iteration=10), EPOCH)
+    running, epoch = stream.getvalue().split("\r")
+    assert "50%" in running and epoch.startswith("epoch   1  loss 0.25")
+    assert len(epoch.rstrip("\n")) >= len(running)  # what stood there is written over
+
+
 def test_after_a_restart_it_counts_from_there(clock):
     out = Terminal()
     bar = Bar(out)

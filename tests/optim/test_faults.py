@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -67,6 +68,23 @@ def test_a_peer_that_does_not_answer_is_named(told, fault):
     assert "did not come from task 2 (executor" in restart["error"] and f"within {faults.TIMEOUT} s" in restart["error"]
     if fault == "stop an executor":
         assert restart["tasks"] == 2  # the slots that are left
+
+
+def test_a_checkpoint_that_was_half_written_is_gone(told):
+    found = told["kill a worker that is writing a checkpoint"]["files"]
+    assert found == [f"step-{step:010d}.ckpt" for step in (40, 50, 60)]
+
+
+def test_the_page_of_a_run_that_was_restarted_is_whole(told):
+    """It shows the steps that were made a second time once more, and the end."""
+    text = told["kill a worker that is writing a checkpoint"]["page"]
+    record = json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S)[1])
+    events = record["events"]
+    steps = [event["step"] for event in events if event["kind"] == "look"]
+    assert steps and steps[-1] <= faults.STEPS
+    ends = [event["line"]["iteration"] for event in events if event["kind"] == "epoch"]
+    assert ends == [13, 26, 39, 52, 60]  # each epoch once, and what there was of the last
+    assert events[-1]["kind"] == "end" and events[-1]["state"] == "finished"
 
 
 def test_a_fault_of_the_user_is_not_retried(told):
