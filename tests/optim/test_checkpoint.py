@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import numpy as np
 import pytest
@@ -71,6 +72,27 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, capl
     assert "step-0000000012.ckpt" in caplog.text
     for name, w in whole.items():
         np.testing.assert_array_equal(resumed[name], w)
+
+
+def test_a_checkpoint_that_is_half_written_counts_for_nothing_and_goes(tmp_path, monkeypatch):
+    """The driver dies between the bytes and the name that makes them a checkpoint."""
+    whole, _ = fit()
+    replace, written = os.replace, []
+
+    def die(half, name):
+        written.append(half)
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        replace(half, name)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "replace", die)
+        fit(tmp_path, checkpoint_every=optim.several_iteration(5))
+    assert written[1].exists()
+    resumed, _ = fit(tmp_path, resume=tmp_path)
+    for name, w in whole.items():
+        np.testing.assert_array_equal(resumed[name], w)
+    assert LocalFiles(tmp_path).names() == [f"step-{step:010d}.ckpt" for step in (5, 10, 20)]
 
 
 def test_nothing_intact_is_an_error_and_nothing_at_all_a_fresh_start(tmp_path):
