@@ -288,7 +288,7 @@ CASES = {
         (3, 2, 4),
         best_places,
         inputs=distinct,
-        bad=[((3, 1), "2 are wanted")],
+        bad=[((3, 1), "2 values are wanted")],
         refused=[(lambda: nn.TopKIndices(0), "k must be a whole number")],
     ),
     "SamePad": Case(lambda: nn.SamePad((3, 2), (2, 2)), (2, 3, 6, 5), keras_same, bad=[((2, 3, 6), "does not fit")]),
@@ -351,9 +351,15 @@ CASES = {
         ((2, 3, 4), (2, 5, 4), (2, 6)),
         lambda layer, x, y, z: (x @ y.swapaxes(1, 2)) * z.sum(1)[:, None, None],
         bad=[(((2, 3, 4), (2, 5, 3), (2, 6)), "does not fit")],
-        refused=[(lambda: nn.EinsumOf("ab,bc->ac"), "one batch"), (lambda: nn.EinsumOf("abb->ab"), "twice"), (lambda: nn.EinsumOf("ab->ac"), "letters")],
+        refused=[
+            (lambda: nn.EinsumOf("ab,bc->ac"), "one batch"),
+            (lambda: nn.EinsumOf("abb->ab"), "twice"),
+            (lambda: nn.EinsumOf("ab->ac"), "letters"),
+        ],
     ),
-    "CumSum": Case(lambda: nn.CumSum(2), (2, 3, 4), lambda layer, x: x @ np.triu(np.ones((4, 4))), bad=[((2, 3), "no axis 2")]),
+    "CumSum": Case(
+        lambda: nn.CumSum(2), (2, 3, 4), lambda layer, x: x @ np.triu(np.ones((4, 4))), bad=[((2, 3), "no axis 2")]
+    ),
     "CumProd": Case(
         lambda: nn.CumProd(1),
         (2, 4, 3),
@@ -367,7 +373,9 @@ CASES = {
         inputs=lambda rng, s: rng.normal(size=s) * (rng.uniform(size=s) > 0.1),
         bad=[((2,), "batch")],
     ),
-    "Sort": Case(lambda: nn.Sort(1), (2, 5, 3), lambda layer, x: np.sort(x, 1), inputs=distinct, bad=[((2,), "no axis")]),
+    "Sort": Case(
+        lambda: nn.Sort(1), (2, 5, 3), lambda layer, x: np.sort(x, 1), inputs=distinct, bad=[((2,), "no axis")]
+    ),
     "ArgSort": Case(lambda: nn.ArgSort(), (2, 3, 5), lambda layer, x: np.argsort(x, 2), inputs=distinct),
     "TopK": Case(
         lambda: nn.TopK(2),
@@ -406,11 +414,22 @@ CASES = {
         )
         for name in nn.FunctionOfTwo.NAMES
     },
-    "Inverse": Case(nn.Inverse, (2, 3, 3), lambda layer, x: np.linalg.inv(x), inputs=regular, bad=[((2, 3, 4), "square")], tolerance=1e-4),
+    "Inverse": Case(
+        nn.Inverse,
+        (2, 3, 3),
+        lambda layer, x: np.linalg.inv(x),
+        inputs=regular,
+        bad=[((2, 3, 4), "square")],
+        tolerance=1e-4,
+    ),
     "Determinant": Case(nn.Determinant, (2, 3, 3), lambda layer, x: np.linalg.det(x), inputs=regular),
-    "Determinant, log": Case(lambda: nn.Determinant(log=True), (2, 3, 3), lambda layer, x: np.log(np.abs(np.linalg.det(x))), inputs=regular),
+    "Determinant, log": Case(
+        lambda: nn.Determinant(log=True), (2, 3, 3), lambda layer, x: np.log(np.abs(np.linalg.det(x))), inputs=regular
+    ),
     "Cholesky": Case(nn.Cholesky, (2, 3, 3), lambda layer, x: np.linalg.cholesky(x), inputs=definite),
-    "Solve": Case(nn.Solve, ((2, 3, 3), (2, 3, 2)), lambda layer, a, b: np.linalg.inv(a) @ b, inputs=regular, tolerance=1e-4),
+    "Solve": Case(
+        nn.Solve, ((2, 3, 3), (2, 3, 2)), lambda layer, a, b: np.linalg.inv(a) @ b, inputs=regular, tolerance=1e-4
+    ),
     "Bins": Case(
         lambda: nn.Bins((-0.5, 0.5)),
         (4, 3),

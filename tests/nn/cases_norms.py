@@ -285,7 +285,12 @@ CASES = {
     "Negative": Case(nn.Negative, (3, 4), lambda layer, x: -x, torch=lambda t: t.neg),
     "Reciprocal": Case(nn.Reciprocal, (3, 4), lambda layer, x: 1 / x, torch=lambda t: t.reciprocal, inputs=positive),
     "Erf": Case(nn.Erf, (3, 4), lambda layer, x: np.vectorize(math.erf, otypes=[float])(x), torch=lambda t: t.erf),
-    "GradientReversal": Case(lambda: nn.GradientReversal(0.5), (3, 4), same, no_gradient="it returns another gradient on purpose; see test_special.py"),
+    "GradientReversal": Case(
+        lambda: nn.GradientReversal(0.5),
+        (3, 4),
+        same,
+        no_gradient="it returns another gradient on purpose; see test_special.py",
+    ),
     "L1Penalty": Case(lambda: nn.L1Penalty(0.5), (3, 4), same, refused=[(lambda: nn.L1Penalty(-1), ">= 0")]),
     "ActivityRegularization": Case(
         lambda: nn.ActivityRegularization(0.5, 0.25),

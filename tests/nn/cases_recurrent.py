@@ -216,9 +216,7 @@ CASES = {
         lstm,
         inputs=[None, holes],
     ),
-    "LSTM with dropout": Case(
-        lambda: nn.LSTM(**SIZES, num_layers=2, dropout=0.4), (5, 6, 3), lstm, training=None
-    ),
+    "LSTM with dropout": Case(lambda: nn.LSTM(**SIZES, num_layers=2, dropout=0.4), (5, 6, 3), lstm, training=None),
     "LSTM products of directions": Case(
         lambda: nn.LSTM(**SIZES, num_layers=2, bidirectional=True, merge_mode="mul", return_sequences=False),
         (5, 6, 3),

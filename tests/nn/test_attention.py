@@ -50,9 +50,7 @@ def test_decoder_layer_is_pytorchs(norm_first):
     ours = nn.TransformerDecoderLayer(8, 2, **options)
     other = same_weights(ours, torch.nn.TransformerDecoderLayer(8, 2, batch_first=True, **options))
     hidden = torch.nn.Transformer.generate_square_subsequent_mask(5)
-    compare(
-        ours, other, *arrays((3, 5, 8), (3, 6, 8)), call=lambda x, memory: other(x, memory, tgt_mask=hidden)
-    )
+    compare(ours, other, *arrays((3, 5, 8), (3, 6, 8)), call=lambda x, memory: other(x, memory, tgt_mask=hidden))
 
 
 def test_stacks_are_pytorchs():

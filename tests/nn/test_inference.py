@@ -93,7 +93,9 @@ def test_bad_arguments():
         nn.Inference(nn.Conv2d(3, 4, 3))(np.zeros((1, 2, 5, 5), np.float32))
 
 
-@pytest.mark.parametrize("name", ["winograd", "small maps", "1x1 in panels", "strided", "groups, dilation", "depthwise"])
+@pytest.mark.parametrize(
+    "name", ["winograd", "small maps", "1x1 in panels", "strided", "groups, dilation", "depthwise"]
+)
 def test_threads_do_not_change_a_bit(name):
     layers, shape = NETS[name]
     model = settled(nn.Sequential(*layers))

@@ -237,6 +237,9 @@ def test_inputs_of_other_shapes_do_or_are_refused_by_name(case):
                     layer(*arrays)
             except (ValueError, SparkDLError) as error:
                 assert any(name in str(error) for name in names)
+                assert any(str(n) in str(error) for x in arrays for n in x.shape), "what came is not said"
+    with pytest.raises((ValueError, SparkDLError), match="batch|axis|axes|shape|takes"):  # no layer takes a number
+        layer(*[x.ravel()[0] for x in xs])
 
 
 @layers(refused=True)
@@ -248,9 +251,10 @@ def test_wrong_arguments_are_refused_with_a_reason(case):
 
 
 @layers()
-def test_texts_are_refused(case):
-    with pytest.raises(SparkDLError, match="dtype"):
-        case.layer()(*[np.full(shape, "a") for shape in case.shapes])
+def test_other_dtypes_are_refused(case):
+    for value in ("a", 1j, np.datetime64("2020-01-01"), object()):
+        with pytest.raises(SparkDLError, match="dtype"):
+            case.layer()(*[np.full(shape, value) for shape in case.shapes])
 
 
 @layers()

@@ -50,8 +50,8 @@ FUNCTIONS = {
 }
 KERAS = set(
     """
-    ActivityRegularization AxisNorm Bidirectional ConvLSTM1d ConvLSTM2d ConvLSTM3d L1Penalty MaskSteps MaskedMean Masking
-    SameMeanCorrection SamePad SeparableConv1d SlopeBelowZero SparsePlus Sparsemax TimeDistributed
+    ActivityRegularization AxisNorm Bidirectional ConvLSTM1d ConvLSTM2d ConvLSTM3d L1Penalty MaskSteps MaskedMean
+    Masking SameMeanCorrection SamePad SeparableConv1d SlopeBelowZero SparsePlus Sparsemax TimeDistributed
     """.split()
 )
 NAIVE = {

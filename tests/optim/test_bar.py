@@ -33,7 +33,9 @@ def test_on_a_terminal_it_tells_loss_rate_and_time_left(clock):
     clock[0] = 10.0
     bar.on_step(Progress(iteration=150, samples=4800, loss=0.5), {"step": 150, "steps": 1000})
     first, second = out.getvalue().split("\r")[:2]
-    assert "10%" in first and "loss 0.75" in first and "samples/s" not in first  # of what came before it nothing is known
+    assert (
+        "10%" in first and "loss 0.75" in first and "samples/s" not in first
+    )  # of what came before it nothing is known
     assert "epoch   1" in second and "15%" in second and "loss 0.5" in second
     assert "160 samples/s" in second and "2:50 left" in second
 

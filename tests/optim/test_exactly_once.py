@@ -1,4 +1,5 @@
-"""Every row once per epoch, whatever the sizes of partitions and batches; and the same weights on any number of tasks."""
+"""Every row once per epoch, whatever the sizes of partitions and batches; and the same weights on any number of
+tasks."""
 
 from __future__ import annotations
 
@@ -56,7 +57,12 @@ def test_an_epoch_that_training_ends_in_is_no_breach_and_no_proof():
 
     def fit(steps):
         trainer = optim.Trainer(
-            exactly_once.net(), nn.MSELoss(), optim.SGD(lr=0.1), batch_size=4, end=optim.max_iteration(steps), progress=False
+            exactly_once.net(),
+            nn.MSELoss(),
+            optim.SGD(lr=0.1),
+            batch_size=4,
+            end=optim.max_iteration(steps),
+            progress=False,
         )
         return trainer.fit((x, y))
 
@@ -99,7 +105,14 @@ def frame(local):
 
 def fit_frame(frame, **options):
     trainer = optim.Trainer(
-        exactly_once.net(), nn.MSELoss(), optim.SGD(lr=0.01), batch_size=64, max_epochs=3, seed=4, progress=False, **options
+        exactly_once.net(),
+        nn.MSELoss(),
+        optim.SGD(lr=0.01),
+        batch_size=64,
+        max_epochs=3,
+        seed=4,
+        progress=False,
+        **options,
     )
     if isinstance(frame, tuple):
         return trainer.fit(frame), trainer.model.state_dict()

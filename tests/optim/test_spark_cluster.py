@@ -64,9 +64,7 @@ def test_fifty_steps_equal_a_serial_numpy_loop_in_float64_and_float32(frame, arr
     weights, history = fit(frame)
     assert history[-1]["iteration"] == 50
     for dtype in (np.float64, np.float32):
-        serial, losses = oracle.train(
-            oracle.model().state_dict(), oracle.batches(*arrays, 32, 5, 2), 0.05, 0.9, dtype
-        )
+        serial, losses = oracle.train(oracle.model().state_dict(), oracle.batches(*arrays, 32, 5, 2), 0.05, 0.9, dtype)
         for name, w in serial.items():
             np.testing.assert_allclose(weights[name], w, rtol=0, atol=2e-5, err_msg=name)
         assert history[1]["loss"] == pytest.approx(np.mean(losses[25:]), rel=1e-5)

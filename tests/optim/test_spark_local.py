@@ -241,7 +241,9 @@ def test_tasks_go_the_ways_that_were_timed_in_the_driver(local, monkeypatch):
     def trained(data, **columns):
         nn.manual_seed(0)
         model = nn.Sequential(nn.Conv2d(32, 32, 3, padding=1), nn.Flatten(), nn.Linear(2048, 2))
-        fit = optim.Trainer(model, nn.CrossEntropyLoss(), optim.SGD(lr=0.01), batch_size=16, max_epochs=1, progress=False)
+        fit = optim.Trainer(
+            model, nn.CrossEntropyLoss(), optim.SGD(lr=0.01), batch_size=16, max_epochs=1, progress=False
+        )
         fit.fit(data, **columns)
         return model.state_dict()
 

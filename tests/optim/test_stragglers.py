@@ -180,7 +180,9 @@ def test_on_executors_the_steps_do_not_follow_the_slow_task(cluster, tmp_path):
     try:
         waited, stamps = fit(None, 0.05, 12)
         assert len(stamps["fast"]) == len(stamps["slow"]) == 12
-        assert all(a < b for a, b in zip(stamps["slow"][2:], stamps["fast"][3:], strict=False))  # each waits for the slow
+        assert all(
+            a < b for a, b in zip(stamps["slow"][2:], stamps["fast"][3:], strict=False)
+        )  # each waits for the slow
         history, stamps = fit(optim.DropLate(0.75, warm_up=2), 1.0, 60)
     finally:
         cloudpickle.unregister_pickle_by_value(slow_task)

@@ -62,9 +62,7 @@ def test_a_row_of_weight_two_counts_like_two_rows_and_of_weight_zero_not_at_all(
 
     def fit(data):
         model = oracle.model().double()
-        optim.Trainer(
-            model, nn.NLLLoss(), optim.SGD(lr=0.1), batch_size=100, max_epochs=3, progress=False
-        ).fit(data)
+        optim.Trainer(model, nn.NLLLoss(), optim.SGD(lr=0.1), batch_size=100, max_epochs=3, progress=False).fit(data)
         return model.state_dict()
 
     weighted = fit((x, y, weight))

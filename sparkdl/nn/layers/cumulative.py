@@ -6,17 +6,21 @@ from sparkdl.nn.layers.moving import axis_of
 from sparkdl.nn.module import Layer
 
 
-class CumSum(Layer):
+class _Running(Layer):
+    """What needs no more than an axis."""
+
+    def __init__(self, dim: int = 1) -> None:
+        super().__init__()
+        self.dim = dim
+
+
+class CumSum(_Running):
     """``y[i] = x[0] + ... + x[i]`` along axis ``dim``.
 
     Shapes
     ------
     input, output  (batch, *)
     """
-
-    def __init__(self, dim: int = 1) -> None:
-        super().__init__()
-        self.dim = dim
 
     def forward(self, x, ctx):
         return np.cumsum(x, axis_of(self, x, self.dim), x.dtype)
@@ -25,17 +29,13 @@ class CumSum(Layer):
         return _from_behind(dy, self.dim)
 
 
-class CumProd(Layer):
+class CumProd(_Running):
     """``y[i] = x[0] * ... * x[i]`` along axis ``dim``.
 
     Shapes
     ------
     input, output  (batch, *)
     """
-
-    def __init__(self, dim: int = 1) -> None:
-        super().__init__()
-        self.dim = dim
 
     def forward(self, x, ctx):
         ctx.save(x)

@@ -242,7 +242,7 @@ class Expand(Layer):
         if len(self.shape) != x.ndim - 1 or any(
             n not in (-1, m) and m != 1 for n, m in zip(self.shape, x.shape[1:], strict=True)
         ):
-            raise ShapeError(f"{self!r} does not fit samples of shape {x.shape[1:]}.")
+            raise ShapeError(f"{self!r} does not fit the samples of an input of shape {x.shape}.")
         ctx.save(x.shape)
         wanted = tuple(m if n == -1 else n for n, m in zip(self.shape, x.shape[1:], strict=True))
         return np.broadcast_to(x, (len(x), *wanted)).copy()

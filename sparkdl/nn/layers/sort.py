@@ -7,17 +7,21 @@ from sparkdl.nn.layers.moving import axis_of
 from sparkdl.nn.module import Layer
 
 
-class Sort(Layer):
+class _Order(Layer):
+    """What needs no more than an axis."""
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+
+class Sort(_Order):
     """Values along axis ``dim``, smallest first; a gradient goes back to where its value stood.
 
     Shapes
     ------
     input, output  (batch, *)
     """
-
-    def __init__(self, dim: int = -1) -> None:
-        super().__init__()
-        self.dim = dim
 
     def forward(self, x, ctx):
         axis = axis_of(self, x, self.dim)
@@ -32,17 +36,13 @@ class Sort(Layer):
         return dx
 
 
-class ArgSort(Layer):
+class ArgSort(_Order):
     """Places (as floats) of the values along axis ``dim``, smallest value first, equal ones as they stand. No gradient.
 
     Shapes
     ------
     input, output  (batch, *)
     """
-
-    def __init__(self, dim: int = -1) -> None:
-        super().__init__()
-        self.dim = dim
 
     def forward(self, x, ctx):
         return np.argsort(x, axis_of(self, x, self.dim), kind="stable").astype(ctx.dtype)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from sparkdl.errors import ShapeError
+from sparkdl.nn.layers.moving import axis_of
 from sparkdl.nn.module import Layer
 
 
@@ -22,9 +23,12 @@ class TopKIndices(Layer):
         self.k, self.dim, self.values = k, dim, values
 
     def forward(self, x, ctx):
-        rows = x.reshape(len(x), int(np.prod(x.shape[1:]))) if self.dim is None else np.moveaxis(x, self.dim, -1)
+        if self.dim is None:
+            rows = x.reshape(len(x), int(np.prod(x.shape[1:])))
+        else:
+            rows = np.moveaxis(x, axis_of(self, x, self.dim), -1)
         if rows.shape[-1] < self.k:
-            raise ShapeError(f"{self!r}: {rows.shape[-1]} values, {self.k} are wanted.")
+            raise ShapeError(f"{self!r}: {self.k} values are wanted, an input of shape {x.shape} has {rows.shape[-1]}.")
         places = np.flip(np.argsort(rows, axis=-1, kind="stable"), axis=-1)[..., : self.k]
         best = np.take_along_axis(rows, places, axis=-1)
         if self.dim is None:

@@ -438,9 +438,7 @@ CASES = [
         naive=mean_of(lambda y, t: -sum(np.log(y[t[i], i]) for i in range(2))),
     ),
     *(
-        Case(
-            lambda s=s: nn.ContrastiveLoss(4.0, s), both(normal(4), normal(4)), bits(), naive=contrastive(4.0, s)
-        )
+        Case(lambda s=s: nn.ContrastiveLoss(4.0, s), both(normal(4), normal(4)), bits(), naive=contrastive(4.0, s))
         for s in (False, True)
     ),
     *(

@@ -36,7 +36,9 @@ def chromium(**options: Any) -> Iterator[Any]:
         try:
             page = browser.new_page(**options)
             page.errors, page.asked = [], []
-            page.on("console", lambda said: page.errors.append(said.text) if said.type in ("error", "warning") else None)
+            page.on(
+                "console", lambda said: page.errors.append(said.text) if said.type in ("error", "warning") else None
+            )
             page.on("pageerror", lambda error: page.errors.append(str(error)))
             page.on("request", lambda request: page.asked.append(request.url))
             yield page

@@ -119,7 +119,9 @@ def test_the_file_is_left_however_training_ends(tmp_path, error, capsys):
     record = json.loads(re.search(r'type="application/json" id="record">(.*?)</script>', text, re.S)[1])
     end = record["events"][-1]
     assert end["kind"] == "end"
-    assert end["state"] == {type(None): "finished", RuntimeError: "failed", KeyboardInterrupt: "interrupted"}[type(error)]
+    assert (
+        end["state"] == {type(None): "finished", RuntimeError: "failed", KeyboardInterrupt: "interrupted"}[type(error)]
+    )
     assert end["error"] == (None if error is None else f"{type(error).__name__}: {error}")
     assert list(live.path.parent.iterdir()) == [live.path]
     assert capsys.readouterr().err.count("watch: http://127.0.0.1:") == 2
