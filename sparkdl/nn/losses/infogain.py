@@ -27,9 +27,10 @@ class InfogainLoss(Loss):
         if normalization not in NORMALIZATIONS:
             raise ValueError(f"InfogainLoss: normalization is one of {NORMALIZATIONS}, got {normalization!r}.")
         super().__init__("sum" if normalization == "none" else "mean")
-        self.matrix = as_weights(matrix)
-        if self.matrix is None or self.matrix.ndim != 2 or self.matrix.shape[0] != self.matrix.shape[1]:
+        weights = as_weights(matrix)
+        if weights is None or weights.ndim != 2 or weights.shape[0] != weights.shape[1]:
             raise ShapeError(f"InfogainLoss: matrix is (classes, classes), got {np.shape(matrix)}.")
+        self.matrix = weights
         self.ignore_label, self.normalization = ignore_label, normalization
 
     def check(self, y, target):
