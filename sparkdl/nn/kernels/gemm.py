@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from sparkdl import memory
 from sparkdl.errors import ShapeError
 from sparkdl.kernel import njit, num_threads, numba
 from sparkdl.nn.kernels.block import BIAS, STORED, ZERO, block, panel, steps, transpose
@@ -67,6 +68,18 @@ def _product(c_at, a_at, b_at, bias, has_bias, shape, width, how, groups, parts,
                     )  # fmt: skip
 
 
+@njit(parallel=True)
+def _turn(c, source, parts):
+    """``c = source.T``."""
+    rows, columns = c.shape
+    for part in prange(parts):
+        first, stop = part * rows // parts, (part + 1) * rows // parts
+        transpose(
+            c, c.ctypes.data + first * c.strides[0], c.strides[0] // c.itemsize,
+            source.ctypes.data + first * source.itemsize, rows, columns, stop - first,
+        )  # fmt: skip
+
+
 def _place(x: np.ndarray) -> tuple[int, int, int]:
     return x.ctypes.data, x.strides[0], x.strides[1]
 
@@ -84,6 +97,11 @@ def affine(c: Any, a: Any, b: Any, bias: Any) -> None:
     if not c.size:
         return
     size, threads = c.itemsize, num_threads()
+    if bias is None and b.strides[0] == size and 4 * rows * (inner + columns) < inner * columns and c.strides[1] == size:
+        turned = memory.empty((columns, rows), c.dtype)  # a few rows are turned sooner than a large ``b``
+        affine(turned, b.T, a.T, None)
+        _turn(c, turned, max(1, min(threads, rows // 16)))
+        return
     width = panel(columns, size)
     across = -(-columns // width)
     how = COPIED if rows >= _PACKED and across > 1 else AS_IS

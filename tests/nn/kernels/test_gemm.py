@@ -17,6 +17,7 @@ SHAPES = [
     (500, 25, 6),
     (25, 700, 6),
     (7, 10, 100),
+    (9, 300, 200),
 ]
 LAYOUTS = {
     "C": np.ascontiguousarray,
@@ -67,3 +68,14 @@ def test_a_row_does_not_depend_on_the_others_nor_on_threads(dtype):
 def test_shapes_that_do_not_fit():
     with pytest.raises(ShapeError, match="do not give"):
         gemm.matmul(np.empty((2, 2)), np.empty((2, 3)), np.empty((4, 2)))
+
+
+def test_turning_the_rows_or_the_second_factor_gives_the_same_bits():
+    rng = np.random.default_rng(2)
+    a, b = rng.standard_normal((9, 300), dtype=np.float32), rng.standard_normal((200, 300), dtype=np.float32)
+    few, many, plain = np.empty((9, 200), np.float32), np.empty((90, 200), np.float32), np.empty((9, 200), np.float32)
+    gemm.matmul(few, a, b.T)
+    gemm.matmul(many, np.tile(a, (10, 1)), b.T)
+    gemm.matmul(plain, a, np.ascontiguousarray(b.T))
+    np.testing.assert_array_equal(few, many[:9])
+    np.testing.assert_array_equal(few, plain)
