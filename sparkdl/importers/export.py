@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sparkdl.errors import ShapeError, UnsupportedError
+from sparkdl.importers.writers import Writers
 from sparkdl.nn.graph import Graph, trace
 from sparkdl.nn.module import Module
 from sparkdl.nn.program import run_once
@@ -69,10 +70,26 @@ def check_known(listing: Listing, table: Mapping[str, Callable[..., Any]], forma
     bad = [f"{use.name!r} ({type(use.layer).__name__})" for use in listing.uses if type(use.layer).__name__ not in table]
     if bad:
         raise UnsupportedError(f"{format} export does not know these layers: {', '.join(dict.fromkeys(bad))}.")
+
+
+def write_uses(listing: Listing, writers: Writers, net: Any, values: dict[int, Any], format: str, stand_in: Callable[[Shape], Any]) -> None:
+    """Writes every use into ``net``; ``values`` are those of the inputs, then of all. What the format cannot hold is
+    listed in one error, as far as ``stand_in(shape)`` may take the place of a value that no layer makes."""
+    table = writers.table()
+    check_known(listing, table, format)
+    refused = []
     for use in listing.uses:
-        for option, plain in (("data_format", "NCHW"), ("padding_mode", "zeros")):
-            if getattr(use.layer, option, plain) != plain:
-                raise UnsupportedError(f"{format} export takes {option}={plain!r} only: {use.name!r} is {use.layer!r}.")
+        try:
+            for option, plain in (("data_format", "NCHW"), ("padding_mode", "zeros")):
+                if getattr(use.layer, option, plain) != plain:
+                    raise UnsupportedError(f"{use.name!r}: {option} is {plain!r} there, not {getattr(use.layer, option)!r}.")
+            made = table[type(use.layer).__name__](net.at(use), use, [values[i] for i in use.inputs])
+        except UnsupportedError as error:
+            refused.append(str(error))
+            made = [stand_in(shape) for shape in use.made]
+        values.update(zip(use.outputs, made if isinstance(made, list) else [made], strict=True))
+    if refused:
+        raise UnsupportedError(f"{format} export cannot write these layers:\n  " + "\n  ".join(dict.fromkeys(refused)))
 
 
 def pair(value: Any, rank: int = 2) -> tuple[int, ...]:

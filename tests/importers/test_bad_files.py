@@ -91,6 +91,10 @@ def test_missing_misshaped_surplus_and_old_weights(tmp_path):
         (HEAD + CONV.format("a", "data").replace("num_output: 2", "num_output: 99999999999"), "beyond the limit"),
         (HEAD + CONV.format("a", "data").replace("kernel_size: 1", "kernel_size: 9"), "'a'"),
         (HEAD + CONV.format("a", "data").replace("num_output: 2", "num_output: 2 group: 2"), "groups do not divide"),
+        (
+            'input: "data" input_dim: 1 input_dim: 0 input_dim: 4 input_dim: 5 '
+            'layer { name: "f" type: "InnerProduct" bottom: "data" top: "f" inner_product_param { num_output: 3 } }', "'f'",
+        ),
         ('input: "data" input_shape { dim: 1 dim: 99999999999999 dim: 9 dim: 9 } ' + CONV.format("a", "data"), "beyond the limit|too large"),
     ],
 )

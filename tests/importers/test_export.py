@@ -113,3 +113,17 @@ def test_all_unknown_layers_are_listed_and_nothing_is_written(tmp_path):
     with pytest.raises(UnsupportedError, match=r"'a' \(Softsign\), 'b' \(SELU\)"):
         save_caffe(model, tmp_path / "n.prototxt", tmp_path / "n.caffemodel", [(4,)])
     assert not list(tmp_path.iterdir())
+
+
+def test_all_options_that_a_format_lacks_are_listed(tmp_path):
+    model = nn.Sequential(
+        a=nn.Softplus(beta=2.0), b=nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect"), c=nn.LocalResponseNorm(4), d=nn.Softplus(threshold=1.0),
+    )  # fmt: skip
+    for write in (
+        lambda: save_caffe(model, tmp_path / "n.prototxt", tmp_path / "n.caffemodel", [(3, 8, 8)]),
+        lambda: save_onnx(model, tmp_path / "n.onnx", [(3, 8, 8)]),
+    ):
+        with pytest.raises(UnsupportedError) as told:
+            write()
+        assert [each for each in "abcd" if f"'{each}'" not in str(told.value)] == []
+    assert not list(tmp_path.iterdir())

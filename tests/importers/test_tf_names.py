@@ -46,7 +46,7 @@ OF_TWO = {  # with a number
     "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "truediv": np.divide, "divide": np.divide, "maximum": np.maximum,
     "minimum": np.minimum, "floormod": np.mod, "mod": np.mod, "floordiv": np.floor_divide, "squared_difference": lambda x, y: (x - y) ** 2,
     "greater": np.greater, "greater_equal": np.greater_equal, "less": np.less, "less_equal": np.less_equal, "equal": np.equal,
-    "not_equal": np.not_equal, "atan2": np.arctan2, "divide_no_nan": np.divide,
+    "not_equal": np.not_equal, "divide_no_nan": np.divide,
 }  # fmt: skip
 ALONG = {  # name -> of (x, axis)
     "reduce_mean": np.mean, "reduce_sum": np.sum, "reduce_max": np.max, "reduce_min": np.min, "reduce_variance": np.var,
@@ -57,6 +57,8 @@ ALONG = {  # name -> of (x, axis)
 CALLS = {
     **{f"math.{name}": ({}, f) for name, f in PLAIN.items()},
     **{f"math.{name}": ({"y": 0.75}, lambda x, f=f: f(x, np.float32(0.75))) for name, f in OF_TWO.items()},
+    "math.atan2": ({"x": 0.75}, lambda x: np.arctan2(x, np.float32(0.75))),
+    "tensordot": ({"b": [[1.0, 2]] * 6, "axes": 1}, lambda x: x @ np.float32([[1, 2]] * 6)),
     **{f"math.{name}": ({"axis": 1}, lambda x, f=f: f(x, axis=1)) for name, f in ALONG.items()},
     "nn.relu": ({}, lambda x: np.maximum(x, 0)), "nn.relu6": ({}, lambda x: np.clip(x, 0, 6)), "nn.softmax": ({"axis": 1}, lambda x: softmax(x, 1)),
     "nn.log_softmax": ({"axis": -1}, lambda x: np.log(softmax(x, -1))), "nn.leaky_relu": ({"alpha": 0.3}, lambda x: np.where(x > 0, x, 0.3 * x)),

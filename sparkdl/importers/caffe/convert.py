@@ -192,7 +192,9 @@ class NetBuilder:
         conversion = Conversion(self, layer, inputs)
         try:
             made = table()[layer["type"]].convert(conversion)
-        except ShapeError as error:
+        except (FormatError, UnsupportedError):
+            raise
+        except (ShapeError, ValueError) as error:  # a layer of ours that does not take such numbers
             raise FormatError(f"layer {layer['name']!r} ({layer['type']}): {error}") from error
         outputs = made if isinstance(made, tuple) else (made,)
         tops = layer["top"] or [layer["name"]]

@@ -9,7 +9,7 @@ from sparkdl.importers.caffe import prototxt, wire
 from sparkdl.importers.caffe.message import Message
 from sparkdl.importers.caffe.writers import WRITERS
 from sparkdl.importers.caffe.writers.net import Net
-from sparkdl.importers.export import check_known, list_uses
+from sparkdl.importers.export import list_uses, write_uses
 from sparkdl.nn.module import Module
 
 
@@ -23,19 +23,15 @@ def save_caffe(
     any file is made. Reads back with ``load_caffe``; BVLC Caffe runs it, but for Permute, which its SSD branch has.
     """
     listing = list_uses(model, input_shapes)
-    known = WRITERS.table()
-    check_known(listing, known, "Caffe")
     writer = Net()
-    names = {}
+    names: dict[int, str] = {}
     for i, (name, shape) in enumerate(listing.inputs):
         names[i] = writer.unique(name)
         dims = Message("BlobShape", dim=[batch, *shape])
         writer.layers.append(
             Message("LayerParameter", name=names[i], type="Input", top=[names[i]], input_param=Message("InputParameter", shape=[dims]))
         )
-    for use in listing.uses:
-        made = known[type(use.layer).__name__](writer.at(use), use, [names[i] for i in use.inputs])
-        names.update(zip(use.outputs, made if isinstance(made, list) else [made], strict=True))
+    write_uses(listing, WRITERS, writer, names, "Caffe", lambda shape: "")
     net = Message("NetParameter", name=getattr(model, "net_name", "") or type(model).__name__, layer=writer.layers)
     Path(weights).write_bytes(wire.write(net))
     bare = [_without_blobs(layer) for layer in writer.layers]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sparkdl.importers.export import check_known, list_uses
+from sparkdl.importers.export import list_uses, write_uses
 from sparkdl.importers.keras.store import snake
 from sparkdl.importers.keras.writers import WRITERS
 from sparkdl.importers.keras.writers.graph import Graph, Value
@@ -31,16 +31,13 @@ def save_keras(model: Module, path: str | Path, input_shapes: Sequence[Sequence[
         import h5py
     except ImportError as error:
         raise ImportError("save_keras writes HDF5, which needs h5py: pip install h5py.") from error
-    listing, table = list_uses(model, input_shapes), WRITERS.table()
-    check_known(listing, table, "Keras")
+    listing = list_uses(model, input_shapes)
     w = Graph()
     values = {}
     for i, (name, shape) in enumerate(listing.inputs):
         values[i] = Value(w, plain=w.input(name, shape))
     input_names = list(w.names)
-    for use in listing.uses:
-        made = table[type(use.layer).__name__](w.at(use), use, [values[i] for i in use.inputs])
-        values.update(zip(use.outputs, made if isinstance(made, list) else [made], strict=True))
+    write_uses(listing, WRITERS, w, values, "Keras", lambda shape: Value(w, plain=("", shape)))
     outputs = [values[n].plain for n in listing.outputs]
     w.sort([name for name, _ in outputs])
     config = {

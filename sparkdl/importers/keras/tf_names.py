@@ -30,7 +30,7 @@ _TOP = {
     "where": "Where", "one_hot": "OneHot", "norm": "Norm", "zeros_like": "ZerosLike", "ones_like": "OnesLike", "shape": "Shape",
     "sort": "Sort", "argsort": "Argsort", "roll": "Roll", "convert_to_tensor": "ConvertToTensor", "linalg.inv": "Inv",
     "linalg.det": "Det", "linalg.cholesky": "Cholesky", "linalg.solve": "Solve", "linalg.diag_part": "Diagonal", "linalg.trace": "Trace",
-    "image.rgb_to_grayscale": "RGBToGrayscale", "linalg.matmul": "Matmul", "linalg.norm": "Norm", "image.resize": "Resize", "image.resize_bilinear": "Resize",
+    "image.rgb_to_grayscale": "RGBToGrayscale", "linalg.matmul": "Matmul", "tensordot": "Tensordot", "linalg.tensordot": "Tensordot", "linalg.norm": "Norm", "image.resize": "Resize", "image.resize_bilinear": "Resize",
     "__operators__.add": "Add", "__operators__.getitem": "GetItem", "__operators__.ne": "NotEqual", "__operators__.eq": "Equal",
 }  # fmt: skip
 TF = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sparkdl.importers.caffe import wire
 from sparkdl.importers.caffe.message import Message
-from sparkdl.importers.export import check_known, list_uses
+from sparkdl.importers.export import list_uses, write_uses
 from sparkdl.importers.onnx import schema  # noqa: F401  (adds ONNX's messages)
 from sparkdl.importers.onnx.writers import WRITERS
 from sparkdl.importers.onnx.writers.graph import Graph
@@ -22,13 +22,10 @@ def save_onnx(model: Module, path: str | Path, input_shapes: Sequence[Sequence[i
     ``input_shapes`` (without the batch axis) are needed where the graph does not know them. All layers that ONNX, or
     this exporter, cannot write are listed in one error before the file is made.
     """
-    listing, table = list_uses(model, input_shapes), WRITERS.table()
-    check_known(listing, table, "ONNX")
+    listing = list_uses(model, input_shapes)
     writer = Graph()
     names = {i: name for i, (name, _) in enumerate(listing.inputs)}
-    for use in listing.uses:
-        made = table[type(use.layer).__name__](writer.at(use), use, [names[i] for i in use.inputs])
-        names.update(zip(use.outputs, made if isinstance(made, list) else [made], strict=True))
+    write_uses(listing, WRITERS, writer, names, "ONNX", lambda shape: "")
     outputs = []
     for i, number in enumerate(listing.outputs):
         outputs.append(writer.at(None, f"output{i}").node("Identity", [names[number]], name=f"output{i}"))

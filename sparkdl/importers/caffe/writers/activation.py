@@ -16,8 +16,8 @@ _SIMPLE = {
 
 @writes(*_SIMPLE)
 def _simple(w, use, x):
-    if type(use.layer).__name__ == "Softplus" and use.layer.beta != 1:
-        raise UnsupportedError(f"{use.name!r}: Caffe's BNLL has beta 1.")
+    if type(use.layer).__name__ == "Softplus" and (use.layer.beta != 1 or use.layer.threshold < 15):
+        raise UnsupportedError(f"{use.name!r}: Caffe's BNLL has beta 1 and no threshold.")
     return w.layer(_SIMPLE[type(use.layer).__name__], x)
 
 

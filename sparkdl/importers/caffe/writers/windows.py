@@ -57,4 +57,6 @@ def _reduce(w, use, x):
 @writes("LocalResponseNorm")
 def _lrn(w, use, x):
     p = use.layer
+    if p.size % 2 == 0:
+        raise UnsupportedError(f"{use.name!r}: Caffe's LRN has an odd size, not {p.size}.")
     return w.layer("LRN", x, lrn_param=Message("LRNParameter", local_size=int(p.size), alpha=float(p.alpha), beta=float(p.beta), k=float(p.k)))

@@ -27,6 +27,8 @@ class Arguments:
         config = {k: v for k, v in c.spec.config.items() if k not in ("name", "trainable", "dtype", "function", "module", "data_format")}
         for key, value in [*config.items(), *c.kwargs.items()]:
             short = _ALIASES.get(key, key)
+            if short == "x1" and short in self.values and "x2" in names:
+                short = "x2"  # tf.math.atan2(y, x)
             key = short if short in names and key not in names else key
             if key in names or key not in self.values:
                 self.values.setdefault(key, value)

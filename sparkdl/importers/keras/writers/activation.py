@@ -17,6 +17,8 @@ _ACTIVATIONS = {
 
 @writes(*_ACTIVATIONS)
 def _activation(w, use, x):
+    if type(use.layer).__name__ == "Softplus" and (use.layer.beta != 1 or use.layer.threshold < 15):
+        raise UnsupportedError(f"{use.name!r}: Keras's softplus has beta 1 and no threshold.")
     return same(w, use, x[0], "Activation", {"activation": _ACTIVATIONS[type(use.layer).__name__]})
 
 

@@ -74,8 +74,8 @@ def _selu(w, use, x):
 
 @writes("Softplus")
 def _softplus(w, use, x):
-    if use.layer.beta != 1:
-        raise UnsupportedError(f"{use.name!r}: ONNX's Softplus has beta 1.")
+    if use.layer.beta != 1 or use.layer.threshold < 15:
+        raise UnsupportedError(f"{use.name!r}: ONNX's Softplus has beta 1 and no threshold.")
     return w.node("Softplus", x)
 
 

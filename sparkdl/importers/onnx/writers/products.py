@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sparkdl.errors import UnsupportedError
 from sparkdl.importers.onnx.writers import writes
 
 
@@ -43,6 +44,8 @@ def _scale_shift(w, use, x):
 @writes("LocalResponseNorm")
 def _lrn(w, use, x):
     p = use.layer
+    if p.size % 2 == 0:
+        raise UnsupportedError(f"{use.name!r}: ONNX's LRN has an odd size in its runtimes, not {p.size}.")
     return w.node("LRN", x, size=int(p.size), alpha=float(p.alpha), beta=float(p.beta), bias=float(p.k))
 
 
