@@ -37,6 +37,10 @@ def recurrent():
     return nn.Sequential(nn.LSTM(5, 4), nn.GRU(4, 3, return_sequences=False), nn.Linear(3, 2))
 
 
+def resized():
+    return nn.Sequential(nn.Upsample(scale_factor=2.5, mode="bilinear"), nn.Upsample((7, 9), mode="bicubic"), nn.AvgPool2d(2))
+
+
 NETS = {"convolutional": (convolutional, (3, 12, 12)), "branched": (branched, (4, 6, 6)), "dense": (dense, (6,)), "recurrent": (recurrent, (7, 5))}
 
 
@@ -85,10 +89,10 @@ def test_real_keras_agrees(tmp_path, name):
     same(keras.models.load_model(tmp_path / "model.keras").predict(x, verbose=0), model(x))
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", [*NETS, "resized"])
 def test_onnxruntime_agrees(tmp_path, name):
     runtime = pytest.importorskip("onnxruntime")
-    model, shape, x = net(name)
+    model, shape, x = net(name) if name in NETS else (resized(), (2, 4, 5), np.random.default_rng(0).random((3, 2, 4, 5), np.float32))
     save_onnx(model, tmp_path / "model.onnx", [shape])
     session = runtime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
     same(session.run(None, {session.get_inputs()[0].name: x}), model(x))
@@ -126,4 +130,19 @@ def test_all_options_that_a_format_lacks_are_listed(tmp_path):
         with pytest.raises(UnsupportedError) as told:
             write()
         assert [each for each in "abcd" if f"'{each}'" not in str(told.value)] == []
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.AvgPool2d(3, stride=2, padding=1, ceil_mode=True), nn.AvgPool2d(2, divisor_override=5), nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        nn.BatchNorm2d(3, track_running_stats=False), nn.Softplus(beta=2.0),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_keras_is_given_nothing_that_it_computes_otherwise(tmp_path, layer):
+    pytest.importorskip("h5py")
+    with pytest.raises(UnsupportedError, match="'a'"):
+        save_keras(nn.Sequential(a=layer), tmp_path / "n.keras", [(3, 8, 8)])
     assert not list(tmp_path.iterdir())

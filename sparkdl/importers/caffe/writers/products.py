@@ -26,6 +26,8 @@ def _embedding(w, use, x):
 @writes("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
 def _batch_norm(w, use, x):
     p = use.layer
+    if not p.track_running_stats:
+        raise UnsupportedError(f"{use.name!r}: it keeps no running statistics to write down.")
     parameter = Message("BatchNormParameter", eps=float(p.eps), use_global_stats=True)
     y = w.layer("BatchNorm", x, blobs=[p.running_mean, p.running_var, np.ones(1, np.float32)], batch_norm_param=parameter)
     if p.weight is None:

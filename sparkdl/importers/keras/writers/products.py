@@ -68,10 +68,12 @@ def _conv_transpose(w, use, x):
 def _pool(w, use, x):
     p, windows = use.layer, use.layer.windows
     rank, largest = len(windows.kernel), type(p).__name__.startswith("Max")
-    exact = [(n - k) // s + 1 for n, k, s in zip(use.shape[1:], windows.kernel, windows.stride, strict=True)]
     padded = any(a or b for a, b in windows.pads)
-    if any(d != 1 for d in windows.dilation) or (padded and (largest or not p.count_include_pad)) or (not padded and exact != list(use.made[0][1:])):
+    exact = [(n + a + b - k) // s + 1 for n, (a, b), k, s in zip(use.shape[1:], windows.pads, windows.kernel, windows.stride, strict=True)]
+    if padded and (largest or not p.count_include_pad) or exact != list(use.made[0][1:]):
         raise UnsupportedError(f"{use.name!r}: Keras's pooling has neither this padding nor sizes rounded up.")
+    if any(d != 1 for d in windows.dilation) or getattr(p, "divisor_override", None) is not None:
+        raise UnsupportedError(f"{use.name!r}: Keras's pooling has no dilation and no divisor.")
     config = {"pool_size": list(windows.kernel), "strides": list(windows.stride), "padding": "valid", "data_format": "channels_last"}
     source = bordered(w, use, x[0], windows.pads)
     return Value(w, last=w.add(f"{'Max' if largest else 'Average'}Pooling{rank}D", [source], turned(use.made[0]), config))
@@ -90,6 +92,8 @@ def _global_pool(w, use, x):
 @writes("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
 def _batch_norm(w, use, x):
     p = use.layer
+    if not p.track_running_stats:
+        raise UnsupportedError(f"{use.name!r}: it keeps no running statistics to write down.")
     affine = [] if p.weight is None else [p.weight.value, p.bias.value]
     config = {"axis": -1, "epsilon": float(p.eps), "momentum": 1 - float(p.momentum or 0.01), "center": bool(affine), "scale": bool(affine)}
     arrays = [*affine, p.running_mean, p.running_var]

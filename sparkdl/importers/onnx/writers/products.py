@@ -26,6 +26,8 @@ def _embedding(w, use, x):
 @writes("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
 def _batch_norm(w, use, x):
     p = use.layer
+    if not p.track_running_stats:
+        raise UnsupportedError(f"{use.name!r}: it keeps no running statistics to write down.")
     n = p.num_features
     weight = np.ones(n) if p.weight is None else p.weight.value
     bias = np.zeros(n) if p.bias is None else p.bias.value

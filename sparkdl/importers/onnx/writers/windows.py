@@ -84,8 +84,20 @@ def _mean_correction(w, use, x):
 @writes("Upsample")
 def _upsample(w, use, x):
     p = use.layer
-    size = w.array([1.0, *(m / n for m, n in zip(use.made[0], use.shape, strict=True))])
+    places = list(zip(use.made[0][1:], use.shape[1:], strict=True))
+    factors = np.broadcast_to(p.scale_factor, len(places)) if p.size is None else [_scale(m, n) for m, n in places]
+    scales = w.array([1.0, 1.0, *factors])
     how = "align_corners" if p.align_corners else "half_pixel"
     if p.mode == "nearest":
-        return w.node("Resize", [x[0], "", size], mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
-    return w.node("Resize", [x[0], "", size], mode="linear", coordinate_transformation_mode=how)
+        return w.node("Resize", [x[0], "", scales], mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+    if p.mode == "bicubic":
+        return w.node("Resize", [x[0], "", scales], mode="cubic", cubic_coeff_a=-0.75, coordinate_transformation_mode=how)
+    return w.node("Resize", [x[0], "", scales], mode="linear", coordinate_transformation_mode=how)
+
+
+def _scale(m: int, n: int) -> np.float32:
+    """The smallest float32 from ``m / n`` on that gives ``m`` places, since runtimes round ``n * scale`` down."""
+    scale = np.float32(m / n)
+    while int(np.float32(n) * scale) < m:
+        scale = np.nextafter(scale, np.float32(np.inf))
+    return scale
