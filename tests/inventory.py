@@ -31,6 +31,12 @@ Gather TopK OneHot SegmentSum BatchMatMul DepthwiseConv2D Dilation2D Erf
 BucketizedCol CategoricalColHashBucket CategoricalColVocaList CrossCol IndicatorCol Kv2Tensor MkString
 """.split()
 
+GRAPHS = """
+Node Switch Merge While Scheduler FrameManager TensorArray stopGradient Gemm Shape
+Lambda Variable Parameter Constant CustomLoss mean abs batch_dot l2_normalize sum stack expand_dims clip contiguous
+square sqrt exp maximum log pow epsilon neg softsign softplus mm erf index_select slice squeeze
+""".split()
+
 CRITERIONS = """
 AbsCriterion BCECriterion CategoricalCrossEntropy ClassNLLCriterion ClassSimplexCriterion CosineDistanceCriterion
 CosineEmbeddingCriterion CosineProximityCriterion CrossEntropyCriterion DiceCoefficientCriterion DistKLDivCriterion

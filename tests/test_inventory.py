@@ -35,11 +35,13 @@ def entries():
 
 ENTRIES = list(entries())
 KNOWN = {name for _, names, _, _ in ENTRIES for cell in names for name in re.findall(r"[A-Za-z]\w*", cell)}
+FIRST = {name for _, names, _, _ in ENTRIES for name in re.findall(r"[A-Za-z]\w*", names[0])}
 
 
-@pytest.mark.parametrize("kind", ["LAYERS", "OPERATIONS", "CRITERIONS", "TRAINING", "KERAS", "TORCH"])
+@pytest.mark.parametrize("kind", ["LAYERS", "OPERATIONS", "GRAPHS", "CRITERIONS", "TRAINING", "KERAS", "TORCH"])
 def test_every_name_stands_in_a_table(kind):
-    assert [name for name in getattr(inventory, kind) if name not in KNOWN] == []
+    known = KNOWN if kind == "KERAS" else FIRST  # the others are BigDL's own words, which have the first column
+    assert [name for name in getattr(inventory, kind) if name not in known] == []
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry[0]}: {', '.join(filter(None, entry[1]))}"[:60])

@@ -8,8 +8,15 @@ import torch
 from torch.nn import functional as F
 
 METHODS = ("linear", "lower", "higher", "nearest", "midpoint")
-OF_TWO = ("arctan2", "copysign", "fmax", "fmin", "fmod", "heaviside", "hypot", "logaddexp", "logaddexp2", "nextafter")
+OF_TWO = ("arctan2", "hypot", "fmod", "logaddexp", "logaddexp2")
+OF_ONE = """
+sin cos tan sinh cosh arcsin arccos arctan arcsinh arccosh arctanh exp2 sinc expm1 log1p sign floor ceil round trunc
+isfinite isinf isnan signbit
+""".split()
 FUNCTIONS = {
+    **{f"Function, {name}": getattr(torch, name) for name in OF_ONE},
+    **{f"FunctionOfTwo, {name}": getattr(torch, name) for name in OF_TWO},
+    "FunctionOfTwo, power": torch.pow,
     "AddConstant": lambda x: x + 2.5,
     "MulConstant": lambda x: x * 2.5,
     "Squareplus": lambda x: (x + torch.sqrt(x * x + 4)) / 2,
@@ -69,7 +76,7 @@ NAIVE = {
         SinusoidalEncoding LearnedEncoding SubtractiveNorm WithinChannelLRN
     """,
     "of what else a net is made of": """
-        Cond While Graph Map Residual Echo Function FunctionOfTwo SelectInput NarrowInputs MaskedSelect MaskScores
+        Cond While Graph Map Residual Echo SelectInput NarrowInputs MaskedSelect MaskScores
         NotEqualMask CountCategories Lookup TopKIndices
     """,
     "sparse": "DenseToSparse SparseConcat SparseLinear",
