@@ -116,11 +116,12 @@ def train(data, strike=None, columns=None, **options):
     return digest(model), history
 
 
+WRITING = "kill a worker that is writing a checkpoint"
 FAULTS = {
     "kill an executor that is validating": {},
     "kill two executors, then slow": {},
     "kill the only executor of a task": {"tasks": 1},
-    "kill a worker that is writing a checkpoint": {"checkpoint_every": optim.several_iteration(EVERY), "watch": True},
+    WRITING: {"checkpoint_every": optim.several_iteration(EVERY), "watch": True},
     "corrupt the newest checkpoint": {"snapshot_every": None, "checkpoint_every": optim.several_iteration(EVERY)},
     "raise in user code": {},
     "stop a worker": {"timeout": TIMEOUT},

@@ -44,7 +44,8 @@ def test_training_goes_on_to_the_same_weights(told, undisturbed, fault):
     assert run.get("weights") == undisturbed, run
     restart = run["restarts"][0]
     newest = faults.STEP // faults.EVERY * faults.EVERY
-    assert restart["step"] == newest - (faults.EVERY if "corrupt" in fault else 0)
+    later = {"corrupt the newest checkpoint": -faults.EVERY, faults.WRITING: faults.EVERY}  # kept by others
+    assert restart["step"] == newest + later.get(fault, 0)
     assert run["visits"]["more"] == 0
     assert run["left"] == []
 
@@ -71,13 +72,13 @@ def test_a_peer_that_does_not_answer_is_named(told, fault):
 
 
 def test_a_checkpoint_that_was_half_written_is_gone(told):
-    found = told["kill a worker that is writing a checkpoint"]["files"]
+    found = told[faults.WRITING]["files"]
     assert found == [f"step-{step:010d}.ckpt" for step in (40, 50, 60)]
 
 
 def test_the_page_of_a_run_that_was_restarted_is_whole(told):
     """It shows the steps that were made a second time once more, and the end."""
-    text = told["kill a worker that is writing a checkpoint"]["page"]
+    text = told[faults.WRITING]["page"]
     record = json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S)[1])
     events = record["events"]
     steps = [event["step"] for event in events if event["kind"] == "look"]
