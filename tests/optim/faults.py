@@ -205,7 +205,8 @@ def main(folder: str, how: str, *chosen: str) -> None:
             told["page"] = page.read_text()
         marks = [float(mark.read_text()) for mark in Path(folder).glob(f"{what} ?")]
         struck = min(marks, default=time.time())
-        told["lost"] = (told["restarts"][0]["at"] if told.get("restarts") else time.time()) - struck
+        stepped = (restart["at"] for restart in told.get("restarts", ()) if restart["at"])
+        told["lost"] = next(stepped, time.time()) - struck
         left = enumerate_blocks(spark) if what != "stop an executor" else []
         told["left"] = [n for n in left if n.startswith("broadcast_") and len(n.split("_")[1]) > 15]
         print(json.dumps(told), flush=True)
