@@ -7,7 +7,7 @@
 
 ``x`` and ``dx`` are (batch, depth, height, width, channels), ``y`` and ``dy`` likewise with as many places as there are
 windows, all C contiguous; pictures have depth 1. ``windows`` (4, 3) int64 has rows kernel, stride, padding before and
-dilation. Each sample is computed by one thread in a fixed order.
+dilation. Each window is computed by one thread in a fixed order.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ prange = numba().prange
 def largest(y, index, x, windows):
     kernel, stride, pad, dilation = windows[0], windows[1], windows[2], windows[3]
     batch, depth, height, width, channels = x.shape
-    for n in prange(batch):
-        for o in range(y.shape[1] * y.shape[2] * y.shape[3]):
-            i, j, k = o // (y.shape[2] * y.shape[3]), o // y.shape[3] % y.shape[2], o % y.shape[3]
+    for line in prange(batch * y.shape[1] * y.shape[2]):
+        n, i, j = line // (y.shape[1] * y.shape[2]), line // y.shape[2] % y.shape[1], line % y.shape[2]
+        for k in range(y.shape[3]):
             best, where = y[n, i, j, k], index[n, i, j, k]
             seen = False
             for t in range(kernel[0] * kernel[1] * kernel[2]):
@@ -73,9 +73,9 @@ def mean(y, x, divisors, windows):
     kernel, stride, pad = windows[0], windows[1], windows[2]
     batch, depth, height, width, channels = x.shape
     zero = y.dtype.type(0)
-    for n in prange(batch):
-        for o in range(y.shape[1] * y.shape[2] * y.shape[3]):
-            i, j, k = o // (y.shape[2] * y.shape[3]), o // y.shape[3] % y.shape[2], o % y.shape[3]
+    for line in prange(batch * y.shape[1] * y.shape[2]):
+        n, i, j = line // (y.shape[1] * y.shape[2]), line // y.shape[2] % y.shape[1], line % y.shape[2]
+        for k in range(y.shape[3]):
             total = y[n, i, j, k]
             total[:] = zero
             first, second, third = i * stride[0] - pad[0], j * stride[1] - pad[1], k * stride[2] - pad[2]
