@@ -51,7 +51,8 @@ class Strike:
 
     def __init__(self, folder: str, what: str, tasks: int = 3, step: int = STEP) -> None:
         self.folder, self.what, self.step = folder, what, step
-        self.struck = range(1) if "writing" in what else range(tasks - 1 - ("two" in what), tasks)
+        first, stop = (0, 1) if "writing" in what else (tasks - 1 - ("two" in what), tasks)
+        self.struck = range(first, stop) if "session" not in what else range(0)
         self.armed = False
 
     def __call__(self, progress) -> bool:
@@ -88,6 +89,16 @@ class Strike:
         time.sleep(600)
 
 
+class Stop(optim.Callback):
+    """Stops the session when it hears of a step."""
+
+    def __init__(self, spark) -> None:
+        self.spark = spark
+
+    def on_step(self, progress, figures) -> None:
+        self.spark.stop()
+
+
 class Fatal(optim.Top1Accuracy):
     """Strikes in the middle of validating."""
 
@@ -110,7 +121,7 @@ def train(data, strike=None, columns=None, **options):
     model = oracle.model()
     trainer = optim.Trainer(
         model, nn.NLLLoss(), optim.Adam(lr=0.01), batch_size=32, seed=5, progress=False, validate=strike,
-        end=optim.max_iteration(STEPS), **options,
+        **{"end": optim.max_iteration(STEPS), **options},
     )  # fmt: skip
     history = trainer.fit(data, validation=data, metrics=[Fatal(strike)], **(columns or {}))
     return digest(model), history
@@ -192,6 +203,8 @@ def main(folder: str, how: str, *chosen: str) -> None:
             options["checkpoint"] = str(Path(folder) / f"checkpoints of {what}")
         if "watch" in options:
             options["watch"] = page = Path(folder) / "page.html"
+        if what == "end the session":
+            options |= {"callbacks": Stop(spark), "end": optim.max_iteration(10**6)}
         told = {"fault": what}
         try:
             told["weights"], history = train(frame, Strike(folder, what, options["tasks"]), COLUMNS, **options)
@@ -207,7 +220,7 @@ def main(folder: str, how: str, *chosen: str) -> None:
         struck = min(marks, default=time.time())
         stepped = (restart["at"] for restart in told.get("restarts", ()) if restart["at"])
         told["lost"] = next(stepped, time.time()) - struck
-        left = enumerate_blocks(spark) if what != "stop an executor" else []
+        left = [] if what in ("stop an executor", "end the session") else enumerate_blocks(spark)
         told["left"] = [n for n in left if n.startswith("broadcast_") and len(n.split("_")[1]) > 15]
         print(json.dumps(told), flush=True)
     os._exit(0)  # an executor that is stopped cannot be asked to end

@@ -98,9 +98,11 @@ def test_dynamic_allocation_and_speculation(tmp_path_factory, spark_processes, u
     """From no executor at all; Spark refuses barrier stages there, and starts copies of tasks that are slow. What was
     lost it replaces only for tasks that wait.
     """
-    told = strike(tmp_path_factory, "dynamic", "kill two executors, then slow", "raise in user code")
+    faults = "kill two executors, then slow", "raise in user code", "end the session"
+    told = strike(tmp_path_factory, "dynamic", *faults)
     run = told["kill two executors, then slow"]
     assert run.get("weights") == undisturbed, run
     check_grown(run["restarts"])
     assert run["left"] == []
     assert told["raise in user code"]["error"] == "ZeroDivisionError: the user's own fault"
+    assert told["end the session"]["error"].startswith("ClusterError: the Spark session was stopped while training")

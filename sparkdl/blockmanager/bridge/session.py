@@ -106,6 +106,14 @@ def count_slots(spark: SparkSession) -> Slots:
     return Slots(int(total), int(free), dynamic == "true")
 
 
+def is_stopped(spark: SparkSession) -> bool:
+    """Whether the session has been stopped: its executors have gone then, and nobody is there to ask."""
+    if not hasattr(spark, "_jsparkSession"):
+        return bool(getattr(spark, "is_stopped", False))  # Spark Connect
+    context = spark.sparkContext._jsc
+    return context is None or bool(context.sc().isStopped())
+
+
 def new_run() -> int:
     """A number for a run; every attempt is a run of its own."""
     return _FIRST_RUN + secrets.randbits(60)

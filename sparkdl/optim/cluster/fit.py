@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sparkdl.blockmanager.bridge.session import at_the_door, new_run
+from sparkdl.blockmanager.bridge.session import at_the_door, is_stopped, new_run
 from sparkdl.data.frame import prepare
-from sparkdl.errors import DataError
+from sparkdl.errors import ClusterError, DataError
 from sparkdl.nn.kernels.choice import in_force
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.checkpoint.snapshot import Snapshot
@@ -90,12 +90,16 @@ def fit_frame(
                 recovery.after(lost, count)
                 slots = slots_after_fault(spark, wanted, least=1 if job.shuffle else wanted)
                 count = min(wanted, slots.free)
-    except BaseException:
-        for run in recovery.runs:
-            drop_after_failure(spark, run)
+    except BaseException as error:
+        if is_stopped(spark) and isinstance(error, Exception):
+            raise ClusterError("the Spark session was stopped while training ran on its executors.") from error
+        try:
+            for run in recovery.runs:
+                drop_after_failure(spark, run)
+        finally:  # of a second interrupt, for one
+            recovery.drop()
         raise
-    finally:
-        recovery.drop()
+    recovery.drop()
     job.model.load_state_dict({row.name: array_of(row.data) for row in rows if row.kind == "state"})
     history = next(json.loads(row.data) for row in rows if row.kind == "history")
     reports = {row.rank: json.loads(row.data) for row in rows if row.kind == "report"}
