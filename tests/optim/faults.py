@@ -196,7 +196,7 @@ def main(folder: str, how: str, *chosen: str) -> None:
 
     recovery.SETTLED, recovery.LOOK = 1.0, LOOK
     for what in chosen or FAULTS:
-        options = {"tasks": 3, **FAULTS[what]}
+        options = {"tasks": 3, **FAULTS.get(what, {})}
         while how != "dynamic" and count_slots(spark).total < options["tasks"]:  # whoever was lost before is replaced
             time.sleep(0.2)
         if "checkpoint_every" in options:
