@@ -92,15 +92,16 @@ GROUPS = Kind("a dict of options or rules by pattern", lambda value: isinstance(
 _NAMES: dict[Kind, str] = {
     FLAG: """added affine align_corners aligned bias bidirectional causal ceil_mode centered centre clip
         count_include_pad elementwise_affine flip full go_backwards keepdim keras log_input log_target nesterov
-        norm_first peephole repeat_target reset_after restore_best return_sequences return_state return_weights reverse
-        share_location size_average squared staircase swap sync three_phase track_running_stats transpose transpose_a
-        transpose_b values variance variance_encoded_in_target vectors zero_infinity zero_output_for_mask""",
+        norm_first of_vectors peephole repeat_target reset_after restore_best return_sequences return_state
+        return_weights reverse share_location size_average squared staircase swap sync three_phase
+        track_running_stats transpose transpose_a transpose_b values variance variance_encoded_in_target vectors
+        zero_infinity zero_output_for_mask""",
     WHOLE: """T_0 T_max T_mult base_size channels classes count d_model decay_step dim_feedforward downscale_factor
         embed_dim embedding_dim groups hidden_channels hidden_size history_size in1_features in2_features in_channels
         in_features input_size k kdim length max_boxes max_eval max_iter max_per_image max_steps multiplier n nhead
         num_channels num_classes num_embeddings num_features num_groups num_heads num_layers num_parameters out_channels
         out_features pieces post_nms pre_nms representation resolution step_size steps times total_iters total_steps
-        upscale_factor vdim""",
+        upscale_factor vdim window""",
     COUNT: "background_label blank cooldown patience restarts sampling_ratio top_blocks",
     INTEGER: "dim dim0 dim1 end_dim ignore_index ignore_label index keep_top_k nms_top_k padding_idx start start_dim",
     NUMBER: """alpha b base base_momentum beta confidence_threshold constant dampening decay delta div_factor
@@ -122,7 +123,7 @@ _NAMES: dict[Kind, str] = {
     PLACES: "dims image_size layers offsets places shape shared sizes",
     NUMBERS: """aspect_ratios betas boundaries etas iou max_sizes milestones min_sizes ratios scale_factor scales step
         step_sizes strides variances weights""",
-    WEIGHTS: "connections kernel pos_weight weight",
+    WEIGHTS: "connections kernel matrix pos_weight weight",
     MODULE: """backward_layer body cell condition decoder_layer encoder_layer forward_layer input_transform layer module
         norm otherwise predicate target_transform then""",
     ACTIVATION: "activation",

@@ -153,3 +153,39 @@ def test_penalties_count_in_loss_and_gradient_as_kerass(keras):
     np.testing.assert_allclose(figures[1], figures[0], rtol=1e-5)
     for a, b in zip(model.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(a.T, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "name", ["sgd", "rmsprop", "adam", "adamw", "adamax", "nadam", "adagrad", "adadelta", "ftrl", "lion"]
+)
+def test_an_optimizer_by_name_has_kerass_defaults(keras, name):
+    figures = [
+        each.fit(X, Y, batch_size=16, epochs=2, shuffle=False, verbose=0).history["loss"]
+        for each in (real(keras, optimizer=name), own(keras, optimizer=name))
+    ]
+    # Keras's RMSprop adds epsilon under the root
+    np.testing.assert_allclose(figures[1], figures[0], rtol=1e-4 if name == "rmsprop" else 5e-6)
+
+
+ROWS, CHOSEN = RNG.uniform(0.05, 0.95, (2, 20, 3)).astype(np.float32), RNG.integers(0, 3, 20)
+SHARES = ROWS / ROWS.sum(2, keepdims=True)
+NAMES = {  # outputs and targets
+    **dict.fromkeys("mse mean_squared_error mae mape msle poisson huber log_cosh cosine_similarity".split(), ROWS),
+    **dict.fromkeys(["hinge", "squared_hinge"], (ROWS[0], np.sign(ROWS[1] - 0.5))),
+    **dict.fromkeys(["kld", "kl_divergence"], SHARES),
+    "binary_crossentropy": (ROWS[0], np.round(ROWS[1])),
+    **dict.fromkeys(["categorical_crossentropy", "categorical_hinge"], (SHARES[0], np.eye(3)[CHOSEN])),
+    "sparse_categorical_crossentropy": (SHARES[0], CHOSEN),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_loss_by_name_is_kerass_and_so_is_the_metric(keras, name):
+    y, target = NAMES[name]
+    models = keras.Sequential([keras.Input((3,)), keras.layers.Identity()]), ours.Model(nn.Identity())
+    no_metric = {"kld", "huber", "log_cosh", "cosine_similarity"}  # unknown to Keras, the last one of another sign
+    metrics = [] if name in no_metric or target.ndim == 1 else [name]
+    for each in models:
+        each.compile("sgd", name, metrics=metrics)
+    wanted, found = models[0].evaluate(y, target, verbose=0), models[1].evaluate(y, target)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)

@@ -88,12 +88,13 @@ def optimizer_from(given: Any, groups: dict[str, Any] | None = None) -> Any:
     kind = str(kind).split(">")[-1].lower()
     rate = config.get("learning_rate", config.get("lr", 0.01 if kind == "sgd" else 0.001))
     lr, schedule = (_rate(rate)) if isinstance(rate, dict) else (float(rate), None)
+    named = isinstance(given, str)  # then Keras 3's defaults hold; a configuration that lacks a number is an older one
     decay = float(config.get("decay") or 0.0)
-    if decay and schedule is None:
+    if decay and schedule is None and kind != "nadam":
         schedule = optim.InverseTimeLR(decay)
     shared: dict[str, Any] = {"lr": lr, "schedule": schedule, "groups": groups}
-    if config.get("weight_decay"):
-        shared["weight_decay"] = float(config["weight_decay"])
+    if config.get("weight_decay") or (named and kind == "adamw"):
+        shared["weight_decay"] = float(config.get("weight_decay", 0.004))
 
     def number(key: str, default: float) -> float:
         value = config.get(key)
@@ -107,12 +108,15 @@ def optimizer_from(given: Any, groups: dict[str, Any] | None = None) -> Any:
     if kind == "rmsprop":
         return optim.RMSprop(alpha=number("rho", 0.9), eps=eps, momentum=number("momentum", 0.0), centered=bool(config.get("centered")), **shared)
     if kind == "adagrad":
-        return optim.Adagrad(eps=eps, initial_accumulator_value=number("initial_accumulator_value", 0.0), **shared)
+        return optim.Adagrad(eps=eps, initial_accumulator_value=number("initial_accumulator_value", 0.1 if named else 0.0), **shared)
     if kind == "adadelta":
         return optim.Adadelta(rho=number("rho", 0.95), eps=eps, **shared)
-    if kind in ("adam", "adamw", "nadam", "adamax"):
-        cls = {"adam": "AMSGrad" if config.get("amsgrad") else "Adam", "adamw": "AdamW", "nadam": "NAdam", "adamax": "Adamax"}[kind]
-        return getattr(optim, cls)(betas=betas, eps=eps, **shared)
+    if kind == "nadam":
+        momentum_decay = number("schedule_decay", decay or 1.0)
+        return optim.NAdam(betas=betas, eps=eps, momentum_decay=momentum_decay, **shared)
+    if kind in ("adam", "adamw", "adamax", "lamb"):
+        names = {"adam": "AMSGrad" if config.get("amsgrad") else "Adam", "adamw": "AdamW", "adamax": "Adamax", "lamb": "LAMB"}
+        return getattr(optim, names[kind])(betas=betas, eps=eps, **shared)
     if kind == "ftrl":
         return optim.Ftrl(lr_power=number("learning_rate_power", -0.5), l1=number("l1_regularization_strength", 0.0),
                           l2=number("l2_regularization_strength", 0.0), lr=lr, schedule=schedule, groups=groups)  # fmt: skip
@@ -157,6 +161,7 @@ _LOSSES: dict[str, str] = {
     "msle": "MSLELoss", "categoricalhinge": "CategoricalHingeLoss", "hinge": "MarginLoss", "logcosh": "LogCoshLoss",
     "huber": "HuberLoss", "huberloss": "HuberLoss", "kullbackleiblerdivergence": "KullbackLeiblerDivergenceLoss",
     "kldivergence": "KullbackLeiblerDivergenceLoss", "cosineproximity": "CosineProximityLoss", "poisson": "PoissonNLLLoss",
+    "kld": "KullbackLeiblerDivergenceLoss", "squaredhinge": "MarginLoss", "cosinesimilarity": "CosineProximityLoss",
 }  # fmt: skip
 
 
@@ -188,6 +193,10 @@ def loss_from(given: Any) -> Any:
         raise ValueError("no such loss")
     if kind == "poisson":
         return nn.PoissonNLLLoss(log_input=False)
+    if kind == "squaredhinge":
+        return nn.MarginLoss(squared=True)
+    if kind == "cosinesimilarity":
+        return nn.CosineProximityLoss(of_vectors=True)
     return nn.HuberLoss(float(config.get("delta") or 1.0)) if kind.startswith("huber") else getattr(nn, _LOSSES[kind])()
 
 
@@ -198,12 +207,15 @@ def metric_from(given: Any) -> Any:
     kind, config = _plain(given)
     if kind in ("accuracy", "acc", "sparsecategoricalaccuracy"):
         return optim.Top1Accuracy()
-    if kind in ("topkcategoricalaccuracy", "sparsetopkcategoricalaccuracy"):
+    if kind in ("topkcategoricalaccuracy", "sparsetopkcategoricalaccuracy", "top5accuracy"):
         return optim.TopK(int(config.get("k", 5)))
     names = {
         "categoricalaccuracy": "CategoricalAccuracy", "binaryaccuracy": "BinaryAccuracy", "mae": "MAE", "meanabsoluteerror": "MAE",
         "mse": "MSE", "meansquarederror": "MSE", "auc": "AUC", "precision": "Precision", "recall": "Recall",
+        "r2score": "R2", "treennaccuracy": "TreeNNAccuracy",
     }  # fmt: skip
-    if kind not in names:
+    if kind in names:
+        return getattr(optim, names[kind])()
+    if kind not in _LOSSES or kind == "cosinesimilarity":  # whose sign is another one as a metric
         raise ValueError("no such metric")
-    return getattr(optim, names[kind])()
+    return optim.Loss(loss_from(given), given if isinstance(given, str) else None)

@@ -315,6 +315,12 @@ CASES = [
         naive=lambda y, t: -np.mean(unit(y) * unit(t)),
     ),
     Case(
+        lambda: nn.CosineProximityLoss(of_vectors=True),
+        normal(2, 4),
+        normal(2, 4),
+        torch=lambda y, t: -F.cosine_similarity(y, t, -1).mean(),
+    ),
+    Case(
         lambda: nn.L1HingeEmbeddingLoss(margin=4.0),
         both(normal(4), normal(4)),
         signs(),
