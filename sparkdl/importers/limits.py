@@ -19,7 +19,7 @@ class Limits:
     yaml: int = 2 << 20  # bytes of a description in YAML, which is read slowly
     depth: int = 64  # nested messages, groups or models
     fields: int = 4 << 20  # fields, tokens or objects of a description
-    layers: int = 100_000
+    layers: int = 20_000
     rank: int = 32  # axes of one array
     inflate: int = 100  # bytes that one byte of an archive may become, where that is more than ``unpacked``
     unpacked: int = 1 << 28  # bytes that an archive may become in any case

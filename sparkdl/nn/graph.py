@@ -30,9 +30,11 @@ class Graph(Module):
         self.outputs = list(outputs) if isinstance(outputs, Sequence) else [outputs]
         known = {id(node): i for i, node in enumerate(self.inputs)}
         counts: dict[str, int] = {}
+        placed: set[int] = set()
         for call in _order(self.outputs, known):
-            if any(call.layer is module for module in self._modules.values()):
+            if id(call.layer) in placed:
                 continue
+            placed.add(id(call.layer))
             base = (names or {}).get(id(call.layer)) or call.name or type(call.layer).__name__.lower()
             base = base.replace(".", "_")
             counts[base] = counts.get(base, 0) + 1

@@ -12,8 +12,9 @@ from sparkdl.importers.caffe.schema import ENUMS, MESSAGES, Field
 from sparkdl.importers.limits import current, read_file, reading, within
 
 _TOKEN = re.compile(
-    r"""(?P<skip>(?:[ \t\r\n\f\v]+|\#[^\n]*)+)
-    |(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
+    # possessive, since every step that could be taken back would cost memory
+    r"""(?P<skip>(?:[ \t\r\n\f\v]++|\#[^\n]*+)++)
+    |(?P<text>"(?:[^"\\\n]++|\\.)*+"|'(?:[^'\\\n]++|\\.)*+')
     |(?P<number>-?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fF]?)(?![\w.]))
     |(?P<name>-?[A-Za-z_][\w.]*|\[[\w./]+\])
     |(?P<mark>[{}<>:;,\[\]-])""",

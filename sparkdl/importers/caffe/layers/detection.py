@@ -7,6 +7,7 @@ from sparkdl.errors import FormatError
 from sparkdl.importers.build import Value
 from sparkdl.importers.caffe.convert import Conversion
 from sparkdl.importers.caffe.table import converts
+from sparkdl.importers.limits import within
 
 
 @converts("PriorBox", note="fork (SSD)")
@@ -17,6 +18,7 @@ def prior_box(c: Conversion) -> Value:
         raise FormatError(f"layer {c.name!r}: min_size must be given and positive.")
     if p["max_size"] and len(p["max_size"]) != len(p["min_size"]):
         raise FormatError(f"layer {c.name!r}: {len(p['max_size'])} max sizes for {len(p['min_size'])} min sizes.")
+    within(f"layer {c.name!r}: boxes per place", len(p["min_size"]) * (1 + 2 * len(p["aspect_ratio"])), 1 << 12)
     if len(p["variance"]) not in (0, 1, 4):
         raise FormatError(f"layer {c.name!r}: {len(p['variance'])} variances; 1 or 4 are wanted.")
     size = (p["img_h"] or p["img_size"], p["img_w"] or p["img_size"])
