@@ -36,7 +36,7 @@ def bright(rows=ROWS, seed=0):
 def frame(local):
     x, y = bright()
     rows = pd.DataFrame({"id": np.arange(ROWS), "image": [row.astype(float).tolist() for row in x.reshape(ROWS, -1)], "label": y.astype(float)})
-    return local.createDataFrame(rows)
+    return local.createDataFrame(rows).coalesce(2).cache()
 
 
 def of_caffe(folder):
@@ -101,7 +101,8 @@ def test_fine_tuned_and_scored_on_spark(frame, tmp_path, make):
     tuned = trainer.model.eval()
     assert loss(np.asarray(tuned(x)), y) < before
     scored = NNModel(model=tuned, featuresCol="image", featuresShape=list(SHAPE), outputCols=["scores"]).transform(frame)
-    made = np.array([row.scores.toArray() if hasattr(row.scores, "toArray") else row.scores for row in scored.orderBy("id").collect()])
+    rows = sorted(scored.select("id", "scores").collect())
+    made = np.array([row.scores.toArray() if hasattr(row.scores, "toArray") else row.scores for row in rows])
     np.testing.assert_allclose(made, tuned(x), rtol=1e-5, atol=1e-6)
 
 

@@ -223,7 +223,10 @@ def argmax(c: Conversion) -> Value:
     return c.apply(nn.TopKIndices(top, axis, p["out_max_val"]), x)
 
 
-@converts("Parameter", refuse=lambda layer: "a blob without a batch axis; use Scale or Bias, which hold learned arrays")
-@converts("Filter", "BatchReindex", refuse=lambda layer: "picks samples of the batch, which stays whole here")
+@converts("Parameter", refuse=lambda layer: "a blob without a batch axis; use Scale or Bias, which hold learned arrays",
+          note="refused: a blob without a batch axis; use Scale or Bias")  # fmt: skip
+@converts("LSTMUnit", refuse=lambda layer: "a step of an LSTM layer; write the LSTM layer", note="refused: a step inside LSTM")
+@converts("Filter", "BatchReindex", refuse=lambda layer: "picks samples of the batch, which stays whole here",
+          note="refused: pick samples of the batch, which stays whole here")  # fmt: skip
 def refused(c: Conversion) -> Value:
     raise UnsupportedError(f"layer {c.name!r} ({c.type}) is not supported.")

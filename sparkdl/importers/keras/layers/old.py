@@ -81,15 +81,23 @@ def parametric_softplus(c: Conversion) -> Tensor:
 
 
 @converts("Lambda", refuse=lambda spec: "holds Python code, which is never run; register a converter for the class 'Lambda', "
-          "or save the model with the layer replaced by Keras's own layers")  # fmt: skip
+          "or save the model with the layer replaced by Keras's own layers", note="refused: holds Python code; register_keras")  # fmt: skip
 def lambda_(c: Conversion) -> Tensor:
     raise c.refuse("it holds Python code")
 
 
 @converts("Hashing", "StringLookup", "TextVectorization", "HashedCrossing", "FeatureSpace",
-          refuse=lambda spec: "works on strings, or on hashes of them; do that before the model")  # fmt: skip
+          refuse=lambda spec: "works on strings, or on hashes of them; do that before the model",
+          note="refused: strings, and hashes of them; do that before the model")  # fmt: skip
 def strings(c: Conversion) -> Tensor:
     raise c.refuse("it works on strings")
+
+
+@converts("Equalization", "ContrastLimitedAdaptiveHistogramEqualization", "MaxNumBoundingBoxes",
+          refuse=lambda spec: "prepares pictures or boxes for training; do that before the model and save it without the layer",
+          note="refused: prepare pictures or boxes before the model")  # fmt: skip
+def preparation(c: Conversion) -> Tensor:
+    raise c.refuse("it prepares data")
 
 
 def cudnn_weights(kind: str, units: int, arrays: list[np.ndarray]) -> list[np.ndarray]:
