@@ -68,8 +68,7 @@ def fit_feed(
         check_feed(job.model, job.loss, validation, "validation ")
     keeps = []
     if checkpoints is not None and job.checkpoint is not None:
-        if resume is None:
-            checkpoints.check_unused()
+        checkpoints.check_unused()
         keeps.append(Keep(job.checkpoint, checkpoints.save, last=True))
     loop = Loop(
         job, feed, Local(job.clip), Member(shards=job.shards), validation=validation, report=told.here,

@@ -155,6 +155,12 @@ class Loop:
                 f"training cannot go on from the checkpoint: {what}. Give the same data and settings (a DataFrame that "
                 "gives other rows each time it is read must be written to files first)."
             )
+        steps = self.job.steps_per_epoch
+        if steps is not None and snapshot.epoch.step >= steps:
+            raise DataError(
+                f"training cannot go on from the checkpoint: it is {snapshot.epoch.step} steps into an epoch, and "
+                f"steps_per_epoch={steps} ends epochs before. Give the same steps_per_epoch as before."
+            )
         self.model.load_state_dict(snapshot.part("model"))
         self.exchange.load_state(snapshot.part("rule"))
         self.best.arrays = snapshot.part("best")

@@ -249,6 +249,8 @@ class Trainer:
         written = None if self.checkpoint is None else self.checkpoints(self.checkpoint, here)
         given = resume if isinstance(resume, Snapshot) else None
         found = None if resume is None or isinstance(resume, Snapshot) else self.checkpoints(resume, here)
+        if written is not None:  # a state that was handed over may go on in the folder of its first part
+            written.ours = given is not None or (found is not None and _same(self.checkpoint, resume))
         if frame:
             self._columns = columns
         begin = found.newest() if here and found is not None else given
@@ -347,6 +349,11 @@ class Trainer:
             raise ValueError(f"Trainer: several metrics are called {', '.join(sorted(twice))}; give them name=.")
         known = {"loss", *(metric.name for metric in job.train_metrics)}
         known |= {metric.name for metric in job.metrics} if validated else set()
+        if self.checkpoint is not None and self.monitor is not None and self.monitor not in known:
+            raise ValueError(
+                f"Trainer: monitor={self.monitor!r} is not measured; measured are {', '.join(sorted(known))}. Give "
+                "validation= data and the metric in metrics=."
+            )
         for looker in (self.end, *self.optimizer.schedules()):
             for name in sorted(looker.monitors() - known if hasattr(looker, "monitors") else ()):
                 raise ValueError(
@@ -411,3 +418,8 @@ def page_of(watch: Any) -> LivePage | None:
 def is_dataframe(data: Any) -> bool:
     """Whether ``data`` is a Spark DataFrame, classic or Connect, without importing pyspark."""
     return any(cls.__module__.startswith("pyspark.sql") and cls.__name__ == "DataFrame" for cls in type(data).__mro__)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two paths, or URIs, mean one folder."""
+    return os.path.abspath(os.fspath(one)) == os.path.abspath(os.fspath(other))

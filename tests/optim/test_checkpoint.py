@@ -24,7 +24,7 @@ def net():
     )
 
 
-def fit(folder=None, steps=20, rule=None, resume=None, **options):
+def fit(folder=None, steps=20, rule=None, resume=None, metrics=None, **options):
     x, y = oracle.data(150)
     model = net()
     rule = rule or optim.SGD(lr=0.05, momentum=0.9)
@@ -32,7 +32,7 @@ def fit(folder=None, steps=20, rule=None, resume=None, **options):
         model, nn.CrossEntropyLoss(), rule, batch_size=16, seed=2, end=optim.max_iteration(steps), progress=False,
         checkpoint=folder, **options,
     )  # fmt: skip
-    history = trainer.fit((x, y), validation=(x[:50], y[:50]), resume=resume)
+    history = trainer.fit((x, y), validation=(x[:50], y[:50]), metrics=metrics, resume=resume)
     return model.state_dict(), history
 
 
@@ -49,6 +49,42 @@ def test_training_k_and_going_on_equals_training_on(tmp_path, stop, rule):
         np.testing.assert_array_equal(resumed[name], w, err_msg=name)
     for mine, theirs in zip(history, expected, strict=True):
         assert {k: v for k, v in mine.items() if k != "seconds"} == {k: v for k, v in theirs.items() if k != "seconds"}
+
+
+def test_figures_that_are_arrays_come_back_as_arrays(tmp_path):
+    _, expected = fit(metrics=[optim.ConfusionMatrix(10), optim.Loss()])
+    fit(tmp_path, steps=13, metrics=[optim.ConfusionMatrix(10), optim.Loss()])
+    _, history = fit(tmp_path, metrics=[optim.ConfusionMatrix(10), optim.Loss()], resume=tmp_path)
+    for mine, theirs in zip(history, expected, strict=True):
+        (name,) = [name for name in theirs if "onfusion" in name]
+        assert mine[name].shape == (10, 10) and mine[name].dtype == theirs[name].dtype
+        np.testing.assert_array_equal(mine[name], theirs[name])
+
+
+def test_the_folder_of_another_run_is_refused_also_when_going_on(tmp_path):
+    fit(tmp_path / "one", steps=12)
+    fit(tmp_path / "other", steps=60, checkpoint_every=optim.several_iteration(15))
+    before = LocalFiles(tmp_path / "other").names()
+    with pytest.raises(DataError, match="another run"):
+        fit(tmp_path / "other", resume=tmp_path / "one")
+    assert LocalFiles(tmp_path / "other").names() == before
+    whole, _ = fit()
+    resumed, _ = fit(tmp_path / "new", resume=tmp_path / "one")
+    assert LocalFiles(tmp_path / "new").names() == ["step-0000000020.ckpt"]
+    for name, w in whole.items():
+        np.testing.assert_array_equal(resumed[name], w)
+    fit(tmp_path / "one", resume=f"{tmp_path}/./one/")  # another way to say the same folder
+
+
+def test_shorter_epochs_than_the_one_that_was_begun_are_refused(tmp_path):
+    fit(tmp_path, steps=15)  # ten steps and five
+    with pytest.raises(DataError, match="5 steps into an epoch, and steps_per_epoch=3"):
+        fit(tmp_path, resume=tmp_path, steps_per_epoch=3)
+
+
+def test_a_monitor_that_is_not_measured_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="monitor='Top1Acuracy' is not measured; measured are Loss, loss"):
+        fit(tmp_path, monitor="Top1Acuracy")
 
 
 def test_the_newest_stay_and_the_best(tmp_path):

@@ -21,8 +21,8 @@ def autoencoder(sizes: Sequence[int] = (784, 32)) -> nn.Sequential:
     for a, b in zip(sizes, sizes[1:], strict=False):
         encoder.append(nn.Linear(a, b)).append(nn.ReLU())
     back = list(sizes)[::-1]
-    for a, b in zip(back, back[1:], strict=False):
-        decoder.append(nn.Linear(a, b)).append(nn.ReLU() if b != sizes[0] else nn.Sigmoid())
+    for i, (a, b) in enumerate(zip(back, back[1:], strict=False)):
+        decoder.append(nn.Linear(a, b)).append(nn.ReLU() if i < len(back) - 2 else nn.Sigmoid())
     return nn.Sequential(encoder=encoder, decoder=decoder)
 
 

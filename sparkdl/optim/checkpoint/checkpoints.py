@@ -36,6 +36,7 @@ class Checkpoints:
         if mode not in ("max", "min"):
             raise ValueError(f"Checkpoints: mode must be 'max' or 'min', got {mode!r}.")
         self.files, self.keep, self.monitor, self.mode = files, keep, monitor, mode
+        self.ours = False  # whether those that are there are the ones that training goes on from
 
     def save(self, snapshot: Snapshot) -> None:
         """Writes the snapshot, then removes what need not be kept."""
@@ -87,8 +88,8 @@ class Checkpoints:
         return None, damaged
 
     def check_unused(self) -> None:
-        """DataError if there are checkpoints: another run's, which would pass for newer ones of a run that begins."""
-        there = self._newest_first()
+        """DataError if there are another run's checkpoints, which would pass for newer ones of a run that begins."""
+        there = [] if self.ours else self._newest_first()
         if there:
             raise DataError(
                 f"{self.files.where} has checkpoints of another run, up to {there[0]}. Give checkpoint= another "

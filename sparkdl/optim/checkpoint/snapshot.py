@@ -61,7 +61,8 @@ class Snapshot:
                 "epoch": asdict(self.epoch),
                 "run": self.run,
                 "training": self.training,
-            }
+            },
+            default=_plain,
         ).encode()
         arrays = io.BytesIO()
         np.savez(arrays, **self.arrays)  # type: ignore[arg-type]
@@ -77,10 +78,23 @@ class Snapshot:
         if hashlib.sha256(body).digest() != digest:
             raise FormatError(f"{name} is corrupt or cut off: its SHA-256 does not fit its {len(data)} bytes.")
         (length,) = struct.unpack("<Q", body[8:16])
-        head = json.loads(body[16 : 16 + length])
+        head = json.loads(body[16 : 16 + length], object_hook=_figure)
         if head["format"] != FORMAT:
             raise FormatError(f"{name} has format {head['format']}; this version reads format {FORMAT}.")
         with np.load(io.BytesIO(body[16 + length :]), allow_pickle=False) as arrays:
             loaded = {key: arrays[key] for key in arrays.files}
         progress = Progress(**{**head["progress"], "history": tuple(head["progress"]["history"])})
         return cls(progress, Epoch(**head["epoch"]), head["run"], loaded, head.get("training", 0))
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """A figure that is an array (a confusion matrix), or a number of NumPy's, as JSON has it."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"a snapshot holds figures that are numbers or arrays of them, got {type(value).__name__}.")
+    return {"array": array.tolist(), "dtype": array.dtype.str}
+
+
+def _figure(found: dict[str, Any]) -> Any:
+    """`_plain` backwards."""
+    return np.array(found["array"], found["dtype"])[()] if found.keys() == {"array", "dtype"} else found

@@ -131,7 +131,7 @@ class TrainTask(Task):
             elif job.watched:
                 store.note(json.dumps(reading))
 
-        if self.checkpoints is not None and rank == 0 and begin is None and not self.start.again:
+        if self.checkpoints is not None and rank == 0 and not self.start.again:
             self.checkpoints.check_unused()
         report(Progress() if begin is None else begin.progress, {}, {})
         # a task alone has nothing to share, and memory of its own comes in larger pages
