@@ -63,7 +63,7 @@ def fit_here(
     job = trainer.job(metrics)
     trainer.check_names(job, validation is not None)
     begin = None if resume is None else trainer.checkpoints(resume).newest()
-    written = None if trainer.checkpoint is None else trainer.checkpoints(trainer.checkpoint)
+    written = trainer.written(resume)
     with trainer.told(job) as told:
         told.history = fit_frame_here(told.asks(job), data, columns, validation, told, written, begin)
     return told.history

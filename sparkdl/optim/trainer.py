@@ -246,11 +246,9 @@ class Trainer:
         here = where == "local"
         if on_step is not None and frame:
             raise UnsupportedError("on_step: steps on a DataFrame are the executors'; on_epoch tells of epochs.")
-        written = None if self.checkpoint is None else self.checkpoints(self.checkpoint, here)
+        written = self.written(resume, here)
         given = resume if isinstance(resume, Snapshot) else None
         found = None if resume is None or isinstance(resume, Snapshot) else self.checkpoints(resume, here)
-        if written is not None:  # a state that was handed over may go on in the folder of its first part
-            written.ours = given is not None or (found is not None and _same(self.checkpoint, resume))
         if frame:
             self._columns = columns
         begin = found.newest() if here and found is not None else given
@@ -366,6 +364,15 @@ class Trainer:
         from sparkdl.optim.checkpoint.hadoop import files_at
 
         return Checkpoints(files_at(os.fspath(where), here), self.keep, self.monitor, self.monitor_mode)
+
+    def written(self, resume: Any = None, here: bool = True) -> Checkpoints | None:
+        """Where this trainer's own checkpoints go, if anywhere, in a run that goes on from ``resume``."""
+        if self.checkpoint is None:
+            return None
+        written = self.checkpoints(self.checkpoint, here)
+        # a state that was handed over may go on in the folder of its first part
+        written.ours = isinstance(resume, Snapshot) or (resume is not None and _same(self.checkpoint, resume))
+        return written
 
     def job(self, metrics: Sequence[Any]) -> Job:
         """This trainer's settings as the loop takes them."""
