@@ -14,11 +14,11 @@ import numpy as np
 
 from sparkdl import memory
 from sparkdl.kernel import njit, num_threads, numba
-from sparkdl.nn.kernels import winograd
+from sparkdl.nn.kernels import conv_small, winograd
 from sparkdl.nn.kernels.block import STORED, ZERO, block, panel, steps
 from sparkdl.nn.kernels.conv_taps import SCRATCH, Pair, Unit, copy_padded, dense, elements, nhwc, pads_of
 from sparkdl.nn.kernels.depthwise_lanes import depthwise_grad
-from sparkdl.nn.kernels.leaves import add, tree_sum
+from sparkdl.nn.kernels.leaves import add, product, tree_sum
 
 prange = numba().prange
 
@@ -155,6 +155,35 @@ def _depthwise_weights(dw: Any, x: Any, dy: Any, bounds: Any, unit: Unit, stride
     tree_sum(dw, parts)
 
 
+_WIDE = 32  # channels from which on a tap of a small map is a product of its own
+
+
+def _small_maps(dw: Any, x: Any, dy: Any, bounds: Any, before: Pair) -> None:
+    """Tap by tap: the product of the pixels that meet it, over all images, and nothing of the padding around them."""
+    kh, kw, channels, out = dw.shape
+    for i in range(kh):
+        to_rows, rows = _meeting(i - before[0], dy.shape[1], x.shape[1])
+        for j in range(kw):
+            to_columns, columns = _meeting(j - before[1], dy.shape[2], x.shape[2])
+            source, slope = _together(x[:, rows, columns]), _together(dy[:, to_rows, to_columns])
+            product(dw[i, j], source, slope, bounds * (len(source) // len(x)))
+
+
+def _meeting(shift: int, grid: int, size: int) -> tuple[slice, slice]:
+    """Output pixels along one axis whose source, ``shift`` further on, lies in the image, and those sources."""
+    first, stop = max(0, -shift), max(0, -shift, min(grid, size - shift))
+    return slice(first, stop), slice(first + shift, stop + shift)
+
+
+def _together(pixels: np.ndarray) -> np.ndarray:
+    """(images, rows, columns, channels) as a matrix of pixels, copied where they do not follow each other."""
+    if not pixels.flags.c_contiguous:
+        copied = memory.empty(pixels.shape, pixels.dtype)
+        copied[...] = pixels
+        pixels = copied
+    return pixels.reshape(-1, pixels.shape[-1])
+
+
 @njit(parallel=True)
 def _padded(to, x, unit):
     """``to`` (batch, padded rows, padded columns, channels) = ``x`` (NHWC) with its zero border."""
@@ -179,6 +208,9 @@ def backward_weights(
     grid = dy.shape[1:3]
     if winograd.suits(x.dtype, (kh, kw), stride, dilation, groups, channels, out, grid):
         winograd.backward_weights(dw, dense(x), dy, bounds, (top, left))
+        return
+    if conv_small.suits((kh, kw), stride, dilation, groups, (height, width), grid) and min(channels, out) >= _WIDE:
+        _small_maps(dw, x, dy, bounds, (top, left))
         return
     reach_rows = (grid[0] - 1) * stride[0] + (kh - 1) * dilation[0] + 1
     reach_columns = (grid[1] - 1) * stride[1] + (kw - 1) * dilation[1] + 1

@@ -12,6 +12,7 @@ for ``stack_size(leaves, itemsize)`` elements) until their sibling is there: sto
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import llvmlite.ir as ir
 from sparkdl.kernel import isa
 from sparkdl.nn.kernels import microkernel
 from sparkdl.nn.kernels.block import LANES, external
-from sparkdl.nn.kernels.microkernel import I64, PTR, VOID, Loop, Width, load_object
+from sparkdl.nn.kernels.microkernel import I64, PTR, VOID, Loop, Width, declare, load_object
 
 TILE_ARGUMENTS = (
     "a", "roff", "sk", "toff", "boff", "lens", "bounds", "leaves", "b", "bs", "c", "coff", "n", "stack"
@@ -39,8 +40,45 @@ def stack_size(leaves: int, itemsize: int) -> int:
     return max(1, leaves.bit_length()) * _LARGEST * LANES[itemsize]
 
 
-def _long(b: ir.IRBuilder, base: Any, i: Any) -> Any:
+def long_at(b: ir.IRBuilder, base: Any, i: Any) -> Any:
+    """The whole number at ``base[i]``."""
     return b.load(b.gep(b.bitcast(base, I64.as_pointer()), [i]))
+
+
+def climb(
+    b: ir.IRBuilder, w: Width, acc: dict[Any, Any], leaf: Any, leaves: Any, on_stack: Callable[[Any, Any], Any],
+    store: Callable[[Any], None],
+) -> None:  # fmt: skip
+    """After leaf number ``leaf`` was summed up in the variables ``acc``: what of the tree is whole now is added up.
+
+    ``on_stack(level, place)`` is where the sums of whole subtrees wait; ``store(place)`` takes the sum of all leaves.
+    """
+    following = b.add(leaf, I64(1))
+    waiting = b.call(declare(b.module, "llvm.ctpop.i64", ir.FunctionType(I64, [I64])), [leaf])  # subtrees on the stack
+    last = b.icmp_signed("==", following, leaves)
+    before = b.block
+    head, body, end = (b.append_basic_block(n) for n in ("climb", "add", "climbed"))
+    b.branch(head)
+    b.position_at_end(head)  # while a whole subtree of the same size, or after the last leaf any, is on the stack
+    top, done = b.phi(I64), b.phi(I64)
+    even = b.icmp_signed("==", b.and_(done, I64(1)), I64(0))
+    b.cbranch(b.and_(b.icmp_signed(">", top, I64(0)), b.or_(even, last)), body, end)
+    b.position_at_end(body)
+    below = b.sub(top, I64(1))
+    for place in acc:
+        b.store(b.fadd(w.load(b, on_stack(below, place)), b.load(acc[place])), acc[place])
+    for phi, first, following_ in ((top, waiting, below), (done, following, b.ashr(done, I64(1)))):
+        phi.add_incoming(first, before)
+        phi.add_incoming(following_, b.block)
+    b.branch(head)
+    b.position_at_end(end)
+    with b.if_else(last) as (final, more):
+        with final:
+            for place in acc:
+                store(place)
+        with more:
+            for place in acc:
+                w.store(b, b.load(acc[place]), on_stack(top, place))
 
 
 def _tile(module: ir.Module, w: Width, rows: int, vectors: int, partial: bool = True) -> ir.Function:
@@ -62,24 +100,21 @@ def _tile(module: ir.Module, w: Width, rows: int, vectors: int, partial: bool = 
         b.ret_void()
         b.position_at_end(rest)
     places = [(p, j) for p in range(rows) for j in range(vectors)]
-    roff = [_long(b, arg["roff"], I64(p)) for p in range(rows)]
+    roff = [long_at(b, arg["roff"], I64(p)) for p in range(rows)]
     acc = {place: b.alloca(w.vector) for place in places}
-    top, done = b.alloca(I64), b.alloca(I64)
-    b.store(I64(0), top)
 
-    def on_stack(place: tuple[int, int]) -> Any:
+    def on_stack(level: Any, place: tuple[int, int]) -> Any:
         p, j = place
-        level = b.mul(b.load(top), I64(rows * vectors * w.lanes))
-        return w.pointer(b, arg["stack"], b.add(level, I64((p * vectors + j) * w.lanes)))
+        at = b.mul(level, I64(rows * vectors * w.lanes))
+        return w.pointer(b, arg["stack"], b.add(at, I64((p * vectors + j) * w.lanes)))
 
     with Loop(b, arg["leaves"]) as leaf:
         for place in places:
             b.store(ir.Constant(w.vector, None), acc[place])
-        following = b.add(leaf, I64(1))
-        with Loop(b, _long(b, arg["bounds"], following), start=_long(b, arg["bounds"], leaf)) as t:
-            source = w.pointer(b, arg["a"], _long(b, arg["toff"], t))
-            weights = w.pointer(b, arg["b"], _long(b, arg["boff"], t))
-            with Loop(b, _long(b, arg["lens"], t)) as k:
+        with Loop(b, long_at(b, arg["bounds"], b.add(leaf, I64(1))), start=long_at(b, arg["bounds"], leaf)) as t:
+            source = w.pointer(b, arg["a"], long_at(b, arg["toff"], t))
+            weights = w.pointer(b, arg["b"], long_at(b, arg["boff"], t))
+            with Loop(b, long_at(b, arg["lens"], t)) as k:
                 row, at = w.pointer(b, weights, b.mul(k, arg["bs"])), w.pointer(b, source, b.mul(k, arg["sk"]))
                 values = [w.load(b, w.pointer(b, row, I64(j * w.lanes)), masks[j]) for j in range(vectors)]
                 for p in range(rows):
@@ -88,29 +123,13 @@ def _tile(module: ir.Module, w: Width, rows: int, vectors: int, partial: bool = 
                     value = w.splat(b, value)
                     for j in range(vectors):
                         b.store(w.fma(b, value, values[j], b.load(acc[p, j])), acc[p, j])
-        last = b.icmp_signed("==", following, arg["leaves"])
-        b.store(following, done)
-        head, body, end = (b.append_basic_block(n) for n in ("climb", "add", "climbed"))
-        b.branch(head)
-        b.position_at_end(head)  # while a whole subtree of the same size, or after the last leaf any, is on the stack
-        even = b.icmp_signed("==", b.and_(b.load(done), I64(1)), I64(0))
-        b.cbranch(b.and_(b.icmp_signed(">", b.load(top), I64(0)), b.or_(even, last)), body, end)
-        b.position_at_end(body)
-        b.store(b.sub(b.load(top), I64(1)), top)
-        for place in places:
-            b.store(b.fadd(w.load(b, on_stack(place)), b.load(acc[place])), acc[place])
-        b.store(b.ashr(b.load(done), I64(1)), done)
-        b.branch(head)
-        b.position_at_end(end)
-        with b.if_else(last) as (final, more):
-            with final:
-                for p, j in places:
-                    at = w.pointer(b, arg["c"], b.add(_long(b, arg["coff"], I64(p)), I64(j * w.lanes)))
-                    w.store(b, b.load(acc[p, j]), at, masks[j])
-            with more:
-                for place in places:
-                    w.store(b, b.load(acc[place]), on_stack(place))
-                b.store(b.add(b.load(top), I64(1)), top)
+
+        def store(place: tuple[int, int]) -> None:
+            p, j = place
+            at = w.pointer(b, arg["c"], b.add(long_at(b, arg["coff"], I64(p)), I64(j * w.lanes)))
+            w.store(b, b.load(acc[p, j]), at, masks[j])
+
+        climb(b, w, acc, leaf, arg["leaves"], on_stack, store)
     b.ret_void()
     return function
 

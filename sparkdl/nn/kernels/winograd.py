@@ -18,9 +18,10 @@ import numpy as np
 from sparkdl import memory
 from sparkdl.kernel import isa, njit, num_threads, numba
 from sparkdl.nn.kernels.block import LANES, PANEL, STORED, ZERO, block, steps, transpose
-from sparkdl.nn.kernels.leaves import add, tree_sum
+from sparkdl.nn.kernels.leaves import tree_sum
 from sparkdl.nn.kernels.memory import clear_bytes, copy_bytes
 from sparkdl.nn.kernels.microkernel import ROWS
+from sparkdl.nn.kernels.winograd_back import load_back, room, tile_back
 from sparkdl.nn.kernels.winograd_tiles import (
     load,
     tile_gradient,
@@ -235,7 +236,6 @@ def backward_data(dx: Any, dy: Any, w: Any, padding: tuple[int, int]) -> None:
 
 
 _ALL_AT_ONCE = 3 << 20  # bytes of the transformed gradient that a leaf may hold; larger ones go block by block
-_BLOCK = 24  # input channels of such a block
 
 
 @njit
@@ -293,66 +293,48 @@ def _leaf_by_leaf(dw, x, dy, bounds, tiles, roff, coff, zero):
 
 
 @njit(parallel=True)
-def _transform_all(v, z, x, dy, step_v, step_z, tiles):
-    total = len(x) * tiles.down * tiles.across
+def _transform_blocks(v, z, x, dy, tiles):
+    """All tiles of ``x`` and ``dy`` as ``winograd_back`` takes them: ``v`` and ``z`` (blocks, tiles, 36, lanes)."""
+    channels, out, lanes = x.shape[3], dy.shape[3], v.shape[3]
+    columns = 4 * tiles.across + 2
+    each = tiles.down * tiles.across
+    total = len(x) * each
     for part in prange(tiles.parts):
-        padded = np.empty((4 * tiles.down + 2) * (4 * tiles.across + 2) * x.shape[3], np.float32)
+        padded = np.empty((4 * tiles.down + 2) * columns * channels, np.float32)
         first, stop = part * total // tiles.parts, (part + 1) * total // tiles.parts
-        _gather(
-            v[first * x.shape[3] :], z[first * dy.shape[3] :], x, dy, padded, -1, first, stop - first, stop, step_v,
-            step_z, tiles,
-        )  # fmt: skip
+        held = -1
+        for q in range(first, stop):
+            n, r = q // each, q % each
+            if n != held:
+                _pad(padded, x, n, tiles, first, stop)
+                held = n
+            h, c = r // tiles.across * 4, r % tiles.across * 4
+            source = padded.ctypes.data + 4 * (h * columns + c) * channels
+            for i in range(len(v)):  # rows and columns change places: what is read together comes to lie together
+                tile_input(
+                    x, source + 4 * i * lanes, channels, columns * channels, v[i, q].ctypes.data, lanes, lanes
+                )  # fmt: skip
+            slope = dy.ctypes.data + n * dy.strides[0] + h * dy.strides[1] + c * dy.strides[2]
+            for i in range(len(z)):
+                tile_gradient(
+                    x, slope + 4 * i * lanes, dy.strides[2] // 4, dy.strides[1] // 4, dy.shape[2] - c, dy.shape[1] - h,
+                    z[i, q].ctypes.data, lanes, lanes,
+                )  # fmt: skip
 
 
 @njit(parallel=True)
-def _block_by_block(dw, v, z, bounds, step_v, step_z, each, parts, roff, coff, zero):
-    """``dw`` (9, in, out) from all transformed tiles: a block at a time with all its leaves, in the nearest caches."""
-    channels, out = dw.shape[1], dw.shape[2]
-    wide = min(PANEL4, out)
-    across = (out + wide - 1) // wide
-    down = (channels + _BLOCK - 1) // _BLOCK
-    blocks = down * across
-    leaves = len(bounds) - 1
-    levels = 2
-    while 1 << (levels - 1) < leaves:
-        levels += 1
-    square = _BLOCK * wide + 16  # not a power of two, else all 36 fall into the same sets of the nearest cache
+def _sum_blocks(dw, v, z, bounds, parts, room, waiting):
+    """``dw`` (9, in, out), a square block of it at a time with all its leaves."""
+    down, across, lanes = len(v), len(z), v.shape[3]
+    tap, row = dw.shape[1] * dw.shape[2], dw.shape[2]
     for part in prange(parts):
-        du = np.empty(36 * square, np.float32)
-        slots = np.empty((levels, 9 * square), np.float32)
-        for i in range(part * blocks // parts, (part + 1) * blocks // parts):
-            c, j = i % down * _BLOCK, i // down * wide  # one panel of z stays while all of v goes by
-            height, width = min(_BLOCK, channels - c), min(wide, out - j)
-            top = 0
-            for leaf in range(leaves):
-                first, count = bounds[leaf] * each, (bounds[leaf + 1] - bounds[leaf]) * each
-                for e in range(36):
-                    block(
-                        dw, v.ctypes.data + 4 * (e * step_v + first * channels + c), roff.ctypes.data, channels,
-                        zero.ctypes.data, 1, count, z.ctypes.data + 4 * (e * step_z + first * out + j), out, 0,
-                        du.ctypes.data + 4 * e * square, coff.ctypes.data, height, width, ZERO, 0,
-                    )  # fmt: skip
-                slot = slots[top]
-                for h in range(height):
-                    tile_weights_back(
-                        dw, du.ctypes.data + 4 * h * wide, square, slot.ctypes.data + 4 * h * wide, 3 * square, square,
-                        width,
-                    )  # fmt: skip
-                top += 1
-                done = leaf + 1
-                while done % 2 == 0:
-                    top -= 1
-                    add(slots[top - 1], slots[top])
-                    done //= 2
-            while top > 1:
-                top -= 1
-                add(slots[top - 1], slots[top])
-            for t in range(9):
-                for h in range(height):
-                    start = t * square + h * wide
-                    for k in range(width):
-                        dw[t, c + h, j + k] = slots[0, start + k]
-
+        half, stack = np.empty(room, np.float32), np.empty(waiting, np.float32)
+        for i in range(part * down * across // parts, (part + 1) * down * across // parts):
+            c, j = i % down, i // down
+            tile_back(
+                dw, v[c].ctypes.data, z[j].ctypes.data, bounds.ctypes.data, len(bounds) - 1,
+                dw.ctypes.data + 4 * (c * lanes * row + j * lanes), tap, row, half.ctypes.data, stack.ctypes.data,
+            )  # fmt: skip
 
 
 def backward_weights(dw: Any, x: Any, dy: Any, bounds: Any, padding: tuple[int, int]) -> None:
@@ -370,14 +352,10 @@ def backward_weights(dw: Any, x: Any, dy: Any, bounds: Any, padding: tuple[int, 
         _leaf_by_leaf(parts, x, dy, bounds, tiles, steps(channels), steps(channels, out), steps(1))
         tree_sum(dw, parts)
         return
-    each = tiles.down * tiles.across
+    load_back()
+    lanes, each = LANES[4], tiles.down * tiles.across
     tiles = tiles._replace(parts=max(1, min(num_threads(), len(x) * each // 4)))
-    step_v, step_z = len(x) * each * channels + 16, len(x) * each * out + 16
-    v, z = memory.empty((36 * step_v,)), memory.empty((36 * step_z,))
-    _transform_all(v, z, x, dy, step_v, step_z, tiles)
-    wide = min(PANEL4, out)
-    parts = max(1, min(num_threads(), -(-channels // _BLOCK) * -(-out // wide)))
-    _block_by_block(
-        dw.reshape(9, channels, out), v, z, bounds, step_v, step_z, each, parts, steps(_BLOCK), steps(_BLOCK, wide),
-        steps(1),
-    )  # fmt: skip
+    v, z = (memory.empty((n // lanes, len(x) * each, 36, lanes)) for n in (channels, out))
+    _transform_blocks(v, z, x, dy, tiles)
+    parts = max(1, min(num_threads(), len(v) * len(z)))
+    _sum_blocks(dw.reshape(9, channels, out), v, z, bounds * each, parts, *room(len(bounds) - 1))

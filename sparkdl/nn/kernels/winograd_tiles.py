@@ -36,7 +36,7 @@ _WEIGHTS = _INPUT
 _BACK = ir.FunctionType(VOID, [PTR, I64, PTR, I64, I64, I64])
 
 
-class _Sums:
+class Sums:
     """Sums and multiples of vectors at one place of the code."""
 
     def __init__(self, b: ir.IRBuilder, w: Width) -> None:
@@ -59,7 +59,7 @@ class _Sums:
         return ir.Constant(self.w.vector, [c] * self.w.lanes)
 
 
-def _bt(o: _Sums, d: list[Any]) -> list[Any]:
+def _bt(o: Sums, d: list[Any]) -> list[Any]:
     even, odd = o.plus(-4.0, d[2], d[4]), o.plus(-4.0, d[1], d[3])
     even2, odd2 = o.sub(d[4], d[2]), o.times(2.0, o.sub(d[3], d[1]))
     return [
@@ -68,24 +68,25 @@ def _bt(o: _Sums, d: list[Any]) -> list[Any]:
     ]  # fmt: skip
 
 
-def _at(o: _Sums, m: list[Any]) -> list[Any]:
+def _at(o: Sums, m: list[Any]) -> list[Any]:
     s1, d1, s2, d2 = o.add(m[1], m[2]), o.sub(m[1], m[2]), o.add(m[3], m[4]), o.sub(m[3], m[4])
     return [o.add(m[0], o.add(s1, s2)), o.plus(2.0, d2, d1), o.plus(4.0, s2, s1), o.plus(8.0, d2, o.add(d1, m[5]))]
 
 
-def _a(o: _Sums, y: list[Any]) -> list[Any]:
+def _a(o: Sums, y: list[Any]) -> list[Any]:
     even, odd = o.add(y[0], y[2]), o.add(y[1], y[3])
     even2, odd2 = o.plus(4.0, y[2], y[0]), o.plus(8.0, y[3], o.times(2.0, y[1]))
     return [y[0], o.add(even, odd), o.sub(even, odd), o.add(even2, odd2), o.sub(even2, odd2), y[3]]
 
 
-def _g(o: _Sums, g: list[Any]) -> list[Any]:
+def _g(o: Sums, g: list[Any]) -> list[Any]:
     s, t = o.times(-1 / 6, o.add(g[0], g[2])), o.times(1 / 6, g[1])
     u, v = o.plus(1 / 24, g[0], o.times(1 / 6, g[2])), o.times(1 / 12, g[1])
     return [o.times(0.25, g[0]), o.sub(s, t), o.add(s, t), o.add(u, v), o.sub(u, v), g[2]]
 
 
-def _gt(o: _Sums, u: list[Any]) -> list[Any]:
+def transform_back(o: Sums, u: list[Any]) -> list[Any]:
+    """``G^T u``: three vectors from six."""
     s1, d1, s2, d2 = o.add(u[1], u[2]), o.sub(u[2], u[1]), o.add(u[3], u[4]), o.sub(u[3], u[4])
     return [
         o.plus(0.25, u[0], o.plus(-1 / 6, s1, o.times(1 / 24, s2))), o.plus(1 / 6, d1, o.times(1 / 12, d2)),
@@ -96,7 +97,7 @@ def _gt(o: _Sums, u: list[Any]) -> list[Any]:
 _Place = Callable[[int, int], Any]
 
 
-def _both_sides(o: _Sums, load: _Place, size: int, f: Any, groups: Any, store: Callable[[int, int, Any], None]) -> None:
+def _both_sides(o: Sums, load: _Place, size: int, f: Any, groups: Any, store: Callable[[int, int, Any], None]) -> None:
     """``F rows F^T`` of a matrix of vectors with ``size`` rows and columns.
 
     Rows of the result are made in ``groups``, each small enough for the registers, and what they need is loaded again;
@@ -143,7 +144,7 @@ def _plain(
         def store(i: int, j: int, value: Any) -> None:
             w.store(b, value, w.pointer(b, to, at(i, j, strided_target)))
 
-        _both_sides(_Sums(b, w), load, size, f, groups, store)
+        _both_sides(Sums(b, w), load, size, f, groups, store)
     b.ret_void()
 
 
@@ -184,7 +185,7 @@ def _output(module: ir.Module, w: Width) -> None:
                 with b.if_then(_exists(b, i, j, height, width)):
                     w.store(b, value, to)
 
-            _both_sides(_Sums(b, w), load, 6, _at, _FOUR, store)
+            _both_sides(Sums(b, w), load, 6, _at, _FOUR, store)
 
     _whole_or_cut(b, height, width, emit)
 
@@ -206,7 +207,7 @@ def _gradient(module: ir.Module, w: Width) -> None:
             def store(i: int, j: int, value: Any) -> None:
                 w.store(b, value, w.pointer(b, z, b.add(b.mul(step, I64(6 * i + j)), c)))
 
-            _both_sides(_Sums(b, w), load, 4, _a, _SIX, store)
+            _both_sides(Sums(b, w), load, 4, _a, _SIX, store)
 
     _whole_or_cut(b, height, width, emit)
 
@@ -217,7 +218,7 @@ def build(name: str) -> ir.Module:
     w = Width(name, "f32")
     _plain(module, w, "input", 6, _bt, _SIX, True, False)
     _plain(module, w, "weights", 3, _g, _SIX, True, False)
-    _plain(module, w, "weights_back", 6, _gt, _THREE, False, True)
+    _plain(module, w, "weights_back", 6, transform_back, _THREE, False, True)
     _output(module, w)
     _gradient(module, w)
     return module
