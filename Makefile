@@ -16,7 +16,7 @@ OLDEST = tests/blockmanager/test_door.py tests/blockmanager/test_store.py
 .PHONY: train test oldest lint wheel environment clean
 
 train:
-	$(INSIDE) --extra examples --extra mkl -- python examples/lenet.py $(if $(DATA),--data "$(DATA)") $(if $(EPOCHS),--epochs $(EPOCHS))
+	$(INSIDE) --extra examples --extra tbb -- python examples/lenet.py $(if $(DATA),--data "$(DATA)") $(if $(EPOCHS),--epochs $(EPOCHS))
 
 test:
 	$(INSIDE) --extra dev -- python -m pytest $(TESTS)

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=sparkdl.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
 
-    command = commands.add_parser("doctor", help="check Java, Spark, the door, BLAS, threads, caches; with remedies")
+    command = commands.add_parser("doctor", help="check Java, Spark, the door, kernels, threads, caches; with remedies")
     command.add_argument("--master", help="the Spark master to try; by default that of Spark's own configuration")
     command.add_argument("--patience", type=float, help="seconds to wait for Spark (default: 14)")
     command.set_defaults(run=_doctor)

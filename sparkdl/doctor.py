@@ -99,15 +99,10 @@ def packages() -> Iterator[Finding]:
 
 
 def kernels() -> Iterator[Finding]:
-    """The matrix products and the vector instructions in use."""
-    from sparkdl.kernel import kernel_table
+    """The vector instructions in use."""
+    from sparkdl.kernel import isa
 
-    table = kernel_table()
-    what = f"{table['blas']}; instructions: {table['isa']}"
-    if table["blas"] != "mkl" and sys.platform == "linux" and os.uname().machine == "x86_64":
-        yield Finding("BLAS", "warn", what, "pip install 'sparkdl-native[mkl]' for faster matrix products")
-    else:
-        yield Finding("BLAS", "ok", what)
+    yield Finding("kernels", "ok", f"instructions: {isa()}")
 
 
 def threads() -> Iterator[Finding]:
@@ -118,7 +113,7 @@ def threads() -> Iterator[Finding]:
     try:
         importlib.import_module("numba.np.ufunc.tbbpool")
     except ImportError as error:
-        remedy = "pip install 'sparkdl-native[mkl]' brings TBB"
+        remedy = "pip install 'sparkdl-native[tbb]' brings TBB"
         yield Finding("threads", "warn", f"{num_threads()}, in Numba's work queue; no TBB: {error}", remedy)
     else:
         yield Finding("threads", "ok", f"{num_threads()}, in a pool of TBB")

@@ -180,26 +180,21 @@ def _check_isa(name: str) -> None:
 
 
 def kernel_table() -> dict[str, Any]:
-    """What may differ between machines and changes bits: instruction set, BLAS, and choices made per shape.
+    """What may differ between machines and changes bits: the instruction set, and choices made per shape.
 
     A driver sends it to all tasks, which call ``use_table`` before their first kernel.
     """
-    from sparkdl.nn.kernels.blas import blas_name
-
-    return {"isa": isa(), "blas": blas_name(), "choices": dict(_table.get("choices", {}))}
+    return {"isa": isa(), "choices": dict(_table.get("choices", {}))}
 
 
 def use_table(table: dict[str, Any]) -> None:
     """Computes with the choices of another process from here on."""
-    from sparkdl.nn.kernels.blas import use_blas
-
     _check_isa(table["isa"])
     if _table.setdefault("isa", table["isa"]) != table["isa"]:
         raise UnsupportedError(
             f"kernels for {_table['isa']} are already in use here, the driver computes with {table['isa']}; "
             f"set SPARKDL_ISA={table['isa']} on all machines."
         )
-    use_blas(table["blas"])
     _table["choices"] = dict(table["choices"])
 
 

@@ -18,7 +18,6 @@ FLOORS = {  # a part may import itself, the ground floor, and what stands behind
     "keras": {"nn", "blockmanager", "data", "optim", "models", "importers", "ml"},
 }
 TOP = {"cli", "counts", "doctor"}  # the command: may import everything
-EXCEPTIONS = {("kernel", "nn")}  # the table of choices that tasks are sent names the BLAS, which only nn calls
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -32,7 +31,7 @@ def test_imports_go_down(path):
     part = _part(path)
     if part in TOP:
         return
-    allowed = FLOORS.get(part, set()) | {part} | _ground() | {below for above, below in EXCEPTIONS if above == part}
+    allowed = FLOORS.get(part, set()) | {part} | _ground()
     for target in _targets(path):
         assert target in allowed, f"{path.relative_to(ROOT)} imports sparkdl.{target}, which is not below {part!r}"
 

@@ -33,10 +33,10 @@ class Shipped:
         if self.key not in _models:
             from pyspark import cloudpickle
 
-            from sparkdl.kernel import kernel_table, use_table
+            from sparkdl.kernel import use_table
 
             model, table = cloudpickle.loads(self.data.value)
-            use_table({**table, "blas": kernel_table()["blas"]})  # no layer calls it: an executor may have another one
+            use_table(table)
             _models[self.key] = model
             while len(_models) > _KEPT:
                 _models.popitem(last=False)

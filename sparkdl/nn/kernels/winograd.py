@@ -295,7 +295,7 @@ def _leaf_by_leaf(dw, x, dy, bounds, tiles, roff, coff, zero):
 @njit(parallel=True)
 def _transform_blocks(v, z, x, dy, tiles):
     """All tiles of ``x`` and ``dy`` as ``winograd_back`` takes them: ``v`` and ``z`` (blocks, tiles, 36, lanes)."""
-    channels, out, lanes = x.shape[3], dy.shape[3], v.shape[3]
+    channels, lanes = x.shape[3], v.shape[3]
     columns = 4 * tiles.across + 2
     each = tiles.down * tiles.across
     total = len(x) * each
