@@ -142,6 +142,7 @@ def trace(module: Module, examples: Sequence[np.ndarray | None]) -> Program:
             )
     program = Program(inputs, flat, names)
     program.single = not isinstance(outputs, tuple | list | Mapping)
+    program.compute = module.compute
     return program
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,10 +42,11 @@ class Step:
 class Program:
     """Steps in order; ``inputs`` and ``outputs`` are numbers of values.
 
-    ``single``: the module returned a bare output, not a list of them.
+    ``single``: the module returned a bare output, not a list of them. ``compute``: the type of products' factors.
     """
 
     single = True
+    compute = "float32"
 
     def __init__(self, inputs: list[Node], outputs: list[Node], names: dict[int, str] | None = None) -> None:
         number = {id(node): i for i, node in enumerate(inputs)}
@@ -129,6 +131,11 @@ class Pass:
         watch: Callable[[Step, list[Any], list[Context]], None] | None = None,
     ) -> None:
         self.program, self.run, self.watch = program, run, watch
+        with _computing(program):
+            self._forward(xs, dtype, input_grad)
+
+    def _forward(self, xs: list[np.ndarray], dtype: np.dtype, input_grad: bool | Sequence[bool]) -> None:
+        program, run, watch = self.program, self.run, self.watch
         self.contexts: list[Context] = []
         self.made: dict[int, tuple[tuple[int, ...], np.dtype]] = {}  # so that an unused value's gradient can be zeros
         run.shared |= program.shared
@@ -163,9 +170,13 @@ class Pass:
 
     def backward(self, dys: list[np.ndarray | None]) -> list[np.ndarray | None]:
         """The gradients of the inputs; those of the parameters are added where the run says."""
-        program = self.program
         if not self.run.training:
             raise RuntimeError("backward needs a forward in training mode before it: call model.train() first.")
+        with _computing(self.program):
+            return self._backward(dys)
+
+    def _backward(self, dys: list[np.ndarray | None]) -> list[np.ndarray | None]:
+        program = self.program
         gradients: list[Any] = [None] * program.size
         for i, dy in zip(program.outputs, dys, strict=True):
             if dy is not None:
@@ -196,6 +207,15 @@ class Pass:
             self.contexts[0].finish_shared()
         self.contexts = []
         return [gradients[i] for i in program.inputs]
+
+
+def _computing(program: Program) -> contextlib.AbstractContextManager[None]:
+    """The type of factors that the program asks for; a program that runs inside another goes by that one's."""
+    if program.compute == "float32":
+        return contextlib.nullcontext()
+    from sparkdl.nn.kernels import bf16
+
+    return bf16.using(program.compute)
 
 
 def _added(a: np.ndarray, b: np.ndarray) -> np.ndarray:

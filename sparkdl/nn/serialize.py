@@ -61,6 +61,7 @@ def describe(model: Module) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         "format": FORMAT,
         "version": VERSION,
         "dtype": str(model.dtype),
+        "compute": model.compute,
         "training": model.training,
         "model": _describe(model, "", {}, arrays),
         "ties": _ties(model),
@@ -78,6 +79,7 @@ def make(
         model = _build(description["model"], "", {}, dict(layers or {}), dict(arrays))
         _tie(model, description["ties"])
         model.to(description["dtype"])
+        model.compute_in(description.get("compute", "float32"))
         model.load_state_dict({name: value for name, value in arrays.items() if not name.startswith("config:")})
         for name, p in model.named_parameters():
             p.trainable = name not in description["frozen"]

@@ -22,6 +22,7 @@ __all__ = ["BIAS", "LANES", "PANEL", "STORED", "ZERO", "block", "panel", "provid
 LANES = {4: microkernel.BYTES[isa()] // 4, 8: microkernel.BYTES[isa()] // 8}
 PANEL = {size: lanes * max(microkernel.ROWS[isa()]) for size, lanes in LANES.items()}
 
+_KINDS = {types.float32: "f32", types.float64: "f64", types.uint32: "bf16"}  # words of two bfloat16
 _doubles: list[Callable[[], object]] = []  # what makes the functions for float64 known
 
 
@@ -58,7 +59,7 @@ def panel(columns: int, itemsize: int) -> int:
 
 
 def external(name: str, kind: ir.FunctionType) -> Any:
-    """An intrinsic ``f(like, *integers)`` that calls ``sparkdl_<name>_<f32 or f64>``, picked by ``like``'s dtype."""
+    """An intrinsic ``f(like, *integers)`` that calls ``sparkdl_<name>_<kind>``, picked by ``like``'s dtype."""
 
     @intrinsic
     def call(typingctx: Any, like: Any, *args: Any) -> Any:
@@ -66,7 +67,7 @@ def external(name: str, kind: ir.FunctionType) -> Any:
         if len(args) != len(kind.args):
             raise TypeError(f"{name} takes {len(kind.args) + 1} arguments, got {len(args) + 1}")
         _prepare(like.dtype)
-        symbol = f"sparkdl_{name}_{'f32' if like.dtype == types.float32 else 'f64'}"
+        symbol = f"sparkdl_{name}_{_KINDS[like.dtype]}"
         signature = types.void(like, types.StarArgTuple([types.intp] * len(args)))
 
         def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 from sparkdl import memory
 from sparkdl.errors import ShapeError
 from sparkdl.kernel import njit, num_threads, numba
+from sparkdl.nn.kernels import bf16
 from sparkdl.nn.kernels.block import BIAS, STORED, ZERO, block, panel, steps, transpose
 from sparkdl.nn.kernels.memory import copy_bytes
 
@@ -96,10 +97,18 @@ def affine(c: Any, a: Any, b: Any, bias: Any) -> None:
         raise ShapeError(f"matmul: shapes {a.shape} and {b.shape} do not give {c.shape}.")
     if not c.size:
         return
+    if bf16.wanted(a.dtype):
+        a, b = bf16.factors(a, b)
+    _affine(c, a, b, bias)
+
+
+def _affine(c: Any, a: Any, b: Any, bias: Any) -> None:
+    """``a`` and ``b`` may be words of two neighbours along ``inner`` each (``bf16``)."""
+    (rows, inner), columns = a.shape, b.shape[1]
     size, threads = c.itemsize, num_threads()
     if bias is None and b.strides[0] == size and 4 * rows * (inner + columns) < inner * columns and c.strides[1] == size:
         turned = memory.empty((columns, rows), c.dtype)  # a few rows are turned sooner than a large ``b``
-        affine(turned, b.T, a.T, None)
+        _affine(turned, b.T, a.T, None)
         _turn(c, turned, max(1, min(threads, rows // 16)))
         return
     width = panel(columns, size)
@@ -115,7 +124,8 @@ def affine(c: Any, a: Any, b: Any, bias: Any) -> None:
         groups = -(-groups // threads) * threads
     high = -(-rows // groups)
     _product(
-        _place(out), _place(a), _place(b), np.empty(0, c.dtype) if bias is None else bias, bias is not None,
+        _place(out), _place(a), _place(b), np.empty(0, a.dtype) if bias is None else bias.view(a.dtype),
+        bias is not None,
         (rows, inner, columns), width, how, groups, max(1, min(threads, groups * across)),
         _steps(high, a.strides[0] // size), _steps(1), _steps(high, out.strides[0] // size),
     )  # fmt: skip

@@ -16,6 +16,7 @@ import numpy as np
 
 from sparkdl import memory
 from sparkdl.kernel import njit, num_threads, numba
+from sparkdl.nn.kernels import bf16
 from sparkdl.nn.kernels.block import STORED, ZERO, block, panel, steps
 from sparkdl.nn.kernels.memory import copy_bytes
 from sparkdl.nn.kernels.tree_tile import load, stack_size, tree_block
@@ -127,7 +128,7 @@ def _long_product(out, x, dy, bounds, width, parts, roff, coff, zero):
     while 1 << (levels - 1) < leaves:
         levels += 1
     for part in prange(parts):
-        slots = np.empty((levels, _HEIGHT * width), x.dtype)
+        slots = np.empty((levels, _HEIGHT * width), out.dtype)
         for i in range(part * down * across // parts, (part + 1) * down * across // parts):
             r, j = i // across * _HEIGHT, i % across * width
             height, wide = min(_HEIGHT, rows - r), min(width, columns - j)
@@ -176,6 +177,8 @@ def product(out: Any, x: Any, dy: Any, bounds: Any) -> None:
     """``x^T dy`` over the rows of each leaf, added up along the tree; each row of ``x`` and ``dy`` is contiguous."""
     if not out.size:
         return
+    if bf16.wanted(x.dtype):
+        x, dy, bounds = bf16.stacked(x, dy, bounds)
     width = panel(out.shape[1], out.itemsize)
     down, across = -(-out.shape[0] // _HEIGHT), -(-out.shape[1] // width)
     parts = max(1, min(num_threads(), down * across))
@@ -184,7 +187,7 @@ def product(out: Any, x: Any, dy: Any, bounds: Any) -> None:
         roff, coff = steps(_HEIGHT), steps(_HEIGHT, width)
         _long_product(out, x, dy, bounds, width, parts, roff, coff, steps(1))
         return
-    load(out.itemsize)
+    load("f32" if out.itemsize == 4 else "f64")
     copied = across > 1 and down > 1
     x = x[bounds[0] : bounds[-1]]
     if x.strides[0] >= _FAR and across > 1:

@@ -101,6 +101,44 @@ class Width:
         return b.call(declare(b.module, f"{name}.v{self.lanes}{self.kind}", kind), [x, y, z])
 
 
+class _BFloat(ir.Type):
+    """LLVM's bfloat, which llvmlite has no name for."""
+
+    def _to_string(self) -> str:
+        return "bfloat"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _BFloat)
+
+    def __hash__(self) -> int:
+        return hash(_BFloat)
+
+
+class Words(Width):
+    """Factors are words of two neighbours in bfloat16 (``bf16.py``), moved as if they were numbers of float32.
+
+    ``x y + z`` is ``z``, plus the product of the upper halves, rounded, plus that of the lower halves, rounded.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "f32")
+        self.kind = "bf16"
+
+    def fma(self, b: ir.IRBuilder, x: Any, y: Any, z: Any) -> Any:
+        halves = ir.VectorType(_BFloat(), 2 * self.lanes)
+        kind = ir.FunctionType(self.vector, [self.vector, halves, halves])
+        function = declare(b.module, "llvm.x86.avx512bf16.dpbf16ps.512", kind)
+        return b.call(function, [z, b.bitcast(x, halves), b.bitcast(y, halves)])
+
+    def _intrinsic(self, b: ir.IRBuilder, name: str, kind: Any) -> Any:
+        return declare(b.module, f"{name}.v{self.lanes}f32.p0", kind)
+
+
+def width(name: str, kind: str) -> Width:
+    """Of an instruction set, for elements of ``kind`` f32 or f64, or factors of kind bf16 (AVX512_BF16 only)."""
+    return Words(name) if kind == "bf16" else Width(name, kind)
+
+
 def declare(module: ir.Module, name: str, kind: ir.FunctionType) -> Any:
     return module.globals.get(name) or ir.Function(module, kind, name)
 
@@ -304,8 +342,8 @@ def transpose(module: ir.Module, w: Width) -> ir.Function:
 
 
 def build(name: str, kind: str) -> ir.Module:
-    """The module of one instruction set and element type (``f32`` or ``f64``)."""
-    module, w = ir.Module(f"sparkdl_{name}_{kind}"), Width(name, kind)
+    """The module of one instruction set and element type (``f32``, ``f64`` or ``bf16``)."""
+    module, w = ir.Module(f"sparkdl_{name}_{kind}"), width(name, kind)
     module.triple = llvm.get_default_triple()
     tiles = {v: {r: tile(module, w, r, v) for r in rows} for v, rows in w.rows.items()}
     block(module, w, tiles)

@@ -23,7 +23,7 @@ import llvmlite.ir as ir
 from sparkdl.kernel import isa
 from sparkdl.nn.kernels import microkernel
 from sparkdl.nn.kernels.block import LANES, external
-from sparkdl.nn.kernels.microkernel import I64, PTR, VOID, Loop, Width, declare, load_object
+from sparkdl.nn.kernels.microkernel import I64, PTR, VOID, Loop, Width, declare, load_object, width
 
 TILE_ARGUMENTS = (
     "a", "roff", "sk", "toff", "boff", "lens", "bounds", "leaves", "b", "bs", "c", "coff", "n", "stack"
@@ -174,7 +174,7 @@ def build(name: str, kind: str) -> ir.Module:
     """The module of one instruction set and element type."""
     module = ir.Module(f"sparkdl_tree_tile_{kind}")
     module.triple = llvm.get_default_triple()
-    _block(module, Width(name, kind))
+    _block(module, width(name, kind))
     return module
 
 
@@ -185,9 +185,8 @@ def assembly(name: str) -> str:
 
 
 @cache
-def load(itemsize: int) -> None:
+def load(kind: str) -> None:
     """Makes the functions of an element type known, before compiled code that refers to them is loaded."""
-    kind = "f32" if itemsize == 4 else "f64"
     load_object(f"tree_tile-{kind}", isa(), lambda: build(isa(), kind), Path(__file__))
 
 
