@@ -46,13 +46,13 @@ class Row:
 
     def __init__(self, name: str, given: Any, threads: int, folder: str) -> None:
         self.name, self.engines = name, []
-        self.packages = given.packages
+        self.packages, self.rough = given.packages, 1e-3 if given.compute == "float32" else 2e-2
         self.options = {"threads": threads, "seconds": given.seconds, "clock": given.clock}
         if name.startswith("predict:"):
             _, net, batch = name.split(":")
             self._predict(net, int(batch), given.forms, folder)
         else:
-            self._train(name, given.forms)
+            self._train(name, given.forms, given.compute)
 
     def add(self, name: str, make: Any, **options: Any) -> None:
         try:
@@ -60,13 +60,13 @@ class Row:
         except RuntimeError as error:
             print(f"{name}: left out: {str(error).strip().splitlines()[-1]}")
 
-    def _train(self, net: str, forms: list[str]) -> None:
+    def _train(self, net: str, forms: list[str], compute: str) -> None:
         self.loss = training.check(net)
         self.targets = TARGETS[net]
-        self.add("sparkdl", training.sparkdl, workload=net)
+        self.add("sparkdl", training.sparkdl, workload=net, compute=compute)
         for form in forms:
-            self.add(f"PyTorch {form}", training.pytorch, workload=net, form=form)
-        if "TensorFlow" in self.targets and installed("tensorflow", self.packages):
+            self.add(f"PyTorch {form}", training.pytorch, workload=net, form=form, compute=compute)
+        if compute == "float32" and "TensorFlow" in self.targets and installed("tensorflow", self.packages):
             weights = {k: v.numpy() for k, v in their_model(net).state_dict().items()}
             for xla in (False, True):
                 name = "TensorFlow" + " XLA" * xla
@@ -90,7 +90,7 @@ class Row:
         """Fails unless all engines of a round computed the same."""
         ours = figures["sparkdl"]
         for name, each in figures.items():
-            if not abs(each["loss"] - ours["loss"]) < 1e-3 * max(1.0, abs(ours["loss"])):
+            if not abs(each["loss"] - ours["loss"]) < self.rough * max(1.0, abs(ours["loss"])):
                 raise SystemExit(f"{name} has {each['loss']} where sparkdl has {ours['loss']}: nothing to compare")
             if "answer" in each and not np.abs(each["answer"] - ours["answer"]).max() < 1e-3 * each["loss"]:
                 raise SystemExit(f"{name} gives other outputs than sparkdl: nothing to compare")
@@ -136,6 +136,9 @@ def main() -> None:
     parser.add_argument("--load", type=float, default=0.3, help="cores that other work may take in a round")
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="cpu: for 1 thread on a busy machine")
     parser.add_argument("--forms", nargs="*", default=["channels_first", "channels_last", "compile"])
+    parser.add_argument(
+        "--compute", choices=["float32", "bfloat16"], default="float32", help="of training rows; PyTorch's is autocast"
+    )
     parser.add_argument("--packages", default="", help="site-packages with TensorFlow, onnxruntime and OpenVINO")
     given = parser.parse_args()
     if unknown := set(given.rows) - set(ROWS):

@@ -34,14 +34,17 @@ def our_fit(model: Any, workload: str, rows: Any, epochs: int, shuffle: bool = T
     ).fit(rows)  # fmt: skip
 
 
-def sparkdl(workload: str, threads: int, seconds: float, clock: str) -> Callable[[], dict]:
+def sparkdl(
+    workload: str, threads: int, seconds: float, clock: str, compute: str = "float32"
+) -> Callable[[], dict]:
     """The Trainer's own loop with its default number of virtual shards."""
     from sparkdl import kernel
 
     kernel.set_num_threads(threads)
     batch, steps = WORKLOADS[workload][2], 4
-    loss = our_fit(same_models(workload)[0], workload, data(workload, CHECKED), 1, shuffle=False)[0]["loss"]
-    model = our_model(workload)
+    checked = same_models(workload)[0].compute_in(compute)
+    loss = our_fit(checked, workload, data(workload, CHECKED), 1, shuffle=False)[0]["loss"]
+    model = our_model(workload).compute_in(compute)
 
     def run(steps: int, epochs: int) -> tuple[float, float]:
         """Seconds per step by the epochs' own clocks, and CPU seconds of the whole fit."""
@@ -84,7 +87,7 @@ def repeat(step: Callable[[int], Any], seconds: float, clock: str, batch: int, l
     return block
 
 
-def torch_step(model: Any, form: str) -> Callable[[Any, Any], float]:
+def torch_step(model: Any, form: str, compute: str = "float32") -> Callable[[Any, Any], float]:
     import torch
 
     if form == "channels_last":
@@ -96,7 +99,8 @@ def torch_step(model: Any, form: str) -> Callable[[Any, Any], float]:
         optimizer.zero_grad(set_to_none=True)
         if form == "channels_last" and x.ndim == 4:
             x = x.contiguous(memory_format=torch.channels_last)
-        loss = torch.nn.functional.cross_entropy(run(x), y)
+        with torch.autocast("cpu", torch.bfloat16, enabled=compute == "bfloat16"):
+            loss = torch.nn.functional.cross_entropy(run(x), y)
         loss.backward()
         optimizer.step()
         return loss.item()
@@ -104,14 +108,16 @@ def torch_step(model: Any, form: str) -> Callable[[Any, Any], float]:
     return step
 
 
-def pytorch(workload: str, threads: int, seconds: float, clock: str, form: str) -> Callable[[], dict]:
+def pytorch(
+    workload: str, threads: int, seconds: float, clock: str, form: str, compute: str = "float32"
+) -> Callable[[], dict]:
     import torch
 
     torch.set_num_threads(threads)
     rows = [tuple(map(torch.from_numpy, each)) for each in batches(workload, 4)]
-    checked = torch_step(their_model(workload), form)
+    checked = torch_step(their_model(workload), form, compute)
     loss = float(np.mean([checked(x.clone(), y) for x, y in _tensors(workload)]))
-    step = torch_step(their_model(workload), form)
+    step = torch_step(their_model(workload), form, compute)
     return repeat(lambda i: step(*rows[i % 4]), seconds, clock, WORKLOADS[workload][2], loss)
 
 

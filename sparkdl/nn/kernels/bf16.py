@@ -6,6 +6,7 @@ in its order, as ever. A CPU with AVX512_BF16 multiplies two neighbours along th
 of float32, with the same bits (but for sums below 1e-38, which the instruction makes zero).
 
     with using(BFLOAT16): ...    products of this thread take factors in bfloat16
+    columns(x), rows(w)          the same for pixels (..., inner) and the weights of their channels (..., inner, out)
     factors(a, b)                a (rows, inner) and b (inner, columns) as the kernels take them
     stacked(x, dy, bounds)       x and dy (rows, n), to be summed over rows leaf by leaf, and the bounds of their words
 """
@@ -70,6 +71,20 @@ def stacked(x: np.ndarray, dy: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarr
         return _rounded(x), _rounded(dy), bounds
     ends = np.concatenate([[0], np.cumsum((np.diff(bounds) + 1) // 2)])
     return _down(x, bounds, ends), _down(dy, bounds, ends), ends
+
+
+def columns(x: np.ndarray) -> np.ndarray:
+    """``x`` (..., n), n even, with neighbours along its last axis in one word, or rounded."""
+    flat = np.ascontiguousarray(x).reshape(-1, x.shape[-1])
+    made = _words(flat, 1) if in_hardware() else _rounded(flat)
+    return made.reshape(*x.shape[:-1], made.shape[1])
+
+
+def rows(w: np.ndarray) -> np.ndarray:
+    """``w`` (..., n, m), n even, with neighbours along its axis before the last in one word, or rounded."""
+    flat = w.reshape(-1, w.shape[-1])
+    made = _words(flat, 0) if in_hardware() else _rounded(flat)
+    return made.reshape(*w.shape[:-2], -1, w.shape[-1])
 
 
 def _words(x: np.ndarray, axis: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sparkdl.kernel import njit, num_threads, numba
+from sparkdl.nn.kernels import bf16
 from sparkdl.nn.kernels.block import BIAS, STORED, ZERO, block, panel
 from sparkdl.nn.kernels.depthwise_lanes import depthwise
 from sparkdl.nn.kernels.memory import clear_bytes, copy_bytes
@@ -174,7 +175,7 @@ def _sum_taps(out, x, w, bias, has_bias, packed, relu, unit, roff, toff, coff):
             c = out.ctypes.data + n * out.strides[0] + row * out.strides[1]
             if unit.groups == channels and each == 1:
                 depthwise(
-                    x, a, roff.ctypes.data, toff.ctypes.data, unit.taps, w.ctypes.data, c, coff.ctypes.data, pixels,
+                    out, a, roff.ctypes.data, toff.ctypes.data, unit.taps, w.ctypes.data, c, coff.ctypes.data, pixels,
                     channels, bias.ctypes.data, int(has_bias),
                 )  # fmt: skip
                 if relu:
@@ -245,8 +246,17 @@ def elements(x: np.ndarray) -> tuple[int, ...]:
     return tuple(s // x.itemsize for s in x.strides)
 
 
+def _halved(channels: int, groups: int, dtype: np.dtype) -> bool:
+    """Whether pixels and weights go in as words of two neighbouring channels in bfloat16."""
+    return groups == 1 and channels % 2 == 0 and bf16.wanted(dtype)
+
+
 def packed(w: np.ndarray, groups: int) -> np.ndarray | None:
     """``w`` (taps, in / groups, out) in panels as ``run`` takes it, if that helps."""
+    return _panels(bf16.rows(w) if _halved(w.shape[-2], groups, w.dtype) else w, groups)
+
+
+def _panels(w: np.ndarray, groups: int) -> np.ndarray | None:
     columns = w.shape[-1]
     width = panel(columns // groups, w.itemsize)
     if groups > 1 or columns <= width or columns % width:
@@ -259,17 +269,20 @@ def run(
     relu: bool = False, panels: np.ndarray | None = None,
 ) -> None:  # fmt: skip
     """``out``, ``x`` in NHWC; ``w`` (taps, in / groups, out), ``panels`` what ``packed`` made of it, if known."""
-    batch, channels, columns = len(x), x.shape[3], out.shape[3]
     if not taps.rows:
         out[...] = 0
         return
+    if _halved(x.shape[3], groups, x.dtype):
+        x, w = bf16.columns(x), w if panels is not None else bf16.rows(w)
+    batch, channels, columns = len(x), x.shape[3], out.shape[3]
     unit, roff, toff, coff = _plan(
         taps, batch, channels, columns, groups, elements(x), elements(out), x.itemsize, num_threads()
     )
-    panels = packed(w, groups) if panels is None else panels
+    panels = _panels(w, groups) if panels is None else panels
     has_bias, flat = bias is not None, (w if panels is None else panels).reshape(-1)
     _sum_taps(
-        out, x, flat, bias if has_bias else flat, has_bias, panels is not None, relu, unit, roff, toff, coff
+        out, x, flat, bias if has_bias else np.empty(0, out.dtype), has_bias, panels is not None, relu, unit, roff, toff,
+        coff,
     )
 
 

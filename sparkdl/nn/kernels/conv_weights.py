@@ -14,7 +14,7 @@ import numpy as np
 
 from sparkdl import memory
 from sparkdl.kernel import njit, num_threads, numba
-from sparkdl.nn.kernels import conv_small, winograd
+from sparkdl.nn.kernels import bf16, conv_small, winograd
 from sparkdl.nn.kernels.block import STORED, ZERO, block, panel, steps
 from sparkdl.nn.kernels.conv_taps import SCRATCH, Pair, Unit, copy_padded, dense, elements, nhwc, pads_of
 from sparkdl.nn.kernels.depthwise_lanes import depthwise_grad
@@ -166,7 +166,8 @@ def _small_maps(dw: Any, x: Any, dy: Any, bounds: Any, before: Pair) -> None:
         for j in range(kw):
             to_columns, columns = _meeting(j - before[1], dy.shape[2], x.shape[2])
             source, slope = _together(x[:, rows, columns]), _together(dy[:, to_rows, to_columns])
-            product(dw[i, j], source, slope, bounds * (len(source) // len(x)))
+            with bf16.using(bf16.FLOAT32):  # as these maps' values are computed
+                product(dw[i, j], source, slope, bounds * (len(source) // len(x)))
 
 
 def _meeting(shift: int, grid: int, size: int) -> tuple[slice, slice]:
@@ -211,6 +212,10 @@ def backward_weights(
         return
     if conv_small.suits((kh, kw), stride, dilation, groups, (height, width), grid) and min(channels, out) >= _WIDE:
         _small_maps(dw, x, dy, bounds, (top, left))
+        return
+    if (kh, kw) == (1, 1) and groups == 1 and not (top or left) and bf16.wanted(x.dtype):
+        picked = x[:, : grid[0] * stride[0] : stride[0], : grid[1] * stride[1] : stride[1]]
+        product(dw[0, 0], _together(picked), _together(dy), bounds * (grid[0] * grid[1]))
         return
     reach_rows = (grid[0] - 1) * stride[0] + (kh - 1) * dilation[0] + 1
     reach_columns = (grid[1] - 1) * stride[1] + (kw - 1) * dilation[1] + 1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sparkdl import nn, optim
-from sparkdl.nn.kernels import bf16, gemm, leaves
+from sparkdl.nn.kernels import bf16, conv, gemm, leaves
 
 SHAPES = [(1, 1, 1), (7, 5, 3), (37, 300, 83), (3, 513, 700), (130, 64, 129), (600, 257, 64)]
 
@@ -65,6 +65,42 @@ def test_a_gradient_is_summed_leaf_by_leaf(bounds, monkeypatch):
     exact = rounded(x).T.astype(np.float64) @ rounded(dy)
     np.testing.assert_allclose(here, exact, rtol=0, atol=1e-5 * np.abs(exact).max())
     assert np.array_equal(there, here)
+
+
+@pytest.mark.parametrize("kernel, stride, channels", [(1, 1, 6), (1, 2, 64), (3, 2, 8), (5, 1, 20)], ids=str)
+def test_a_convolution_by_sums_over_taps(kernel, stride, channels, monkeypatch):
+    pad, out, size = kernel // 2, 70, 9
+    x, w, bias = arrays((4, channels, size, size), (kernel, kernel, channels, out), (out,))
+    grid = (size + 2 * pad - kernel) // stride + 1
+    (dy,) = arrays((4, out, grid, grid), seed=1)
+    options = (stride, stride), (pad, pad), (1, 1), 1
+
+    def run():
+        y, dx, dw = np.empty_like(dy), np.empty_like(x), np.empty_like(w)
+        conv.forward(y, x, w, bias, *options)
+        conv.backward_data(dx, dy, w, *options)
+        conv.backward_weights(dw, x, dy, np.array([0, 1, 4]), *options)
+        return y, dx, dw
+
+    there, here = both_ways(monkeypatch, run)
+    assert all(np.array_equal(a, b) for a, b in zip(there, here, strict=True))
+
+    def exact(x, w, dy):
+        """The same sums with a loop over taps, in float64."""
+        padded = np.pad(x.astype(np.float64), [(0, 0), (0, 0), (pad, pad), (pad, pad)])
+        y, dpadded, dw = np.zeros(dy.shape), np.zeros(padded.shape), np.zeros(w.shape)
+        for i in range(kernel):
+            for j in range(kernel):
+                at = np.s_[:, :, i : i + stride * grid : stride, j : j + stride * grid : stride]
+                y += np.einsum("nchw,co->nohw", padded[at], w[i, j].astype(np.float64))
+                dpadded[at] += np.einsum("nohw,co->nchw", dy.astype(np.float64), w[i, j])
+                dw[i, j] = np.einsum("nchw,nohw->co", padded[at], dy.astype(np.float64))
+        return y, dpadded[:, :, pad : pad + size, pad : pad + size], dw
+
+    y, dx, dw = exact(rounded(x), rounded(w), rounded(dy))
+    wanted = y + bias[:, None, None], dx, dw if kernel == 1 else exact(x, w, dy)[2]  # of larger windows: float32
+    for got, each in zip(here, wanted, strict=True):
+        np.testing.assert_allclose(got, each, rtol=0, atol=1e-5 * np.abs(each).max())
 
 
 def test_other_products_keep_all_bits():
