@@ -1,9 +1,10 @@
 """Loops over arrays of any strides, made from a scalar function.
 
-The axes are sorted by the output's strides and those that lie one behind the other in all arrays are joined, so that
-most calls end as one loop over unit strides. What remains goes as (at most four) nested loops; a loop over unit
-strides is one that LLVM vectorises. The loops are plain functions made from text once per number of arguments, and
-named after the scalar function, so that their code is kept on disk with it.
+Arrays of one shape go as one loop over unit strides, which LLVM vectorises, in the order of the output's memory; those
+that lie otherwise are copied first. Where arrays are stretched to the output's shape, its axes are sorted by stride,
+those that lie one behind the other in all arrays are joined, and what remains goes as at most four nested loops. The
+loops are plain functions made from text once per number of arguments, and named after the scalar function, so that
+their code is kept on disk with it.
 """
 
 from __future__ import annotations
@@ -65,6 +66,9 @@ class Elementwise:
             flat = [a if a.ndim == 1 else a.reshape(-1) for a in (out, *args) if isinstance(a, np.ndarray)]
             self._loop("flat" + "_parallel" * parallel, kinds)(*_weave(flat, args, kinds))
             return
+        if all(a.shape == out.shape for a in arrays):
+            self._in_order(out, args, kinds)
+            return
         views = _aligned(arrays)
         shape, strides = _joined(views)
         if len(shape) > _AXES:
@@ -79,6 +83,18 @@ class Elementwise:
         unit = bool((strides[:, 3] == 1).all())
         loop = self._loop("strided" + "_parallel" * parallel, kinds)
         loop(shape, strides, unit, *_weave(windows, args, kinds))
+
+    def _in_order(self, out: np.ndarray, args: tuple, kinds: str) -> None:
+        """Arrays of one shape, in the order of the output's memory: no loop over strides is compiled for them."""
+        order = sorted(range(out.ndim), key=lambda n: -out.strides[n])
+        target = out.transpose(order)
+        dense = target if target.flags.c_contiguous else np.empty(target.shape, target.dtype)
+        turned = [
+            np.ascontiguousarray(a.transpose(order)) if kind == "a" else a for a, kind in zip(args, kinds, strict=True)
+        ]
+        self.cpu(dense, *turned)
+        if dense is not target:
+            target[...] = dense
 
     def cuda(self, out: Any, *args: Any) -> None:
         from sparkdl.errors import UnsupportedError

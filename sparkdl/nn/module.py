@@ -219,9 +219,10 @@ class Module:
 
         For ``model(x)``, training and scoring of a model of float32: the factors of linear and attention layers, of the
         inputs of recurrent ones, and of convolutions of an even number of channels that go by sums over taps (1x1,
-        strided and large windows; the gradients of the weights of 1x1 ones alone) are rounded to the 8 bits of bfloat16.
-        Sums, weights, their update and all else stay float32. Up to twice as fast on CPUs with AVX512_BF16, the same bits but slower
-        elsewhere. It counts for the model that it was called on, not for one that this is a part of.
+        strided and large windows; the gradients of the weights of 1x1 ones alone) are rounded to the 8 bits of
+        bfloat16. Sums, weights, their update and all else stay float32. Up to twice as fast on CPUs with AVX512_BF16,
+        the same bits but slower elsewhere. It counts for the model that it was called on, not for one that this is a
+        part of.
         """
         if dtype not in ("float32", "bfloat16"):
             raise ValueError(f"compute_in: expected 'float32' or 'bfloat16', got {dtype!r}.")

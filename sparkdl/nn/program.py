@@ -94,6 +94,7 @@ class Program:
             for parameter in step.parameters:
                 uses[id(parameter)] = uses.get(id(parameter), 0) + 1
         self.shared = frozenset(i for i, n in uses.items() if n > 1)
+        self.nothing = [(False,) * len(step.inputs) for step in self.steps]  # no input needs a gradient
 
     def forward(self, xs: list[np.ndarray], run: Run, dtype: np.dtype) -> Pass:
         """Runs all steps; the pass holds the outputs and, in training, what backward needs."""
@@ -143,8 +144,10 @@ class Pass:
         for i, x in zip(program.inputs, xs, strict=True):
             values[i] = x
         self.shapes = [x.shape for x in xs]
-        asked = [input_grad] * len(xs) if isinstance(input_grad, bool) else input_grad
-        wants = program.wants([ask and x.dtype.kind == "f" for ask, x in zip(asked, xs, strict=True)])
+        wants = program.nothing
+        if run.training:
+            asked = [input_grad] * len(xs) if isinstance(input_grad, bool) else input_grad
+            wants = program.wants([ask and x.dtype.kind == "f" for ask, x in zip(asked, xs, strict=True)])
         for step, needs in zip(program.steps, wants, strict=True):
             layer = step.layer
             ctx = Context(run, step.key, run.training and layer.training, needs, dtype)

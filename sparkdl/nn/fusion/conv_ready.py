@@ -20,6 +20,7 @@ class ConvReady(Layer):
     def __init__(self, conv: Layer, norm: Layer | None, relu: bool) -> None:
         super().__init__()
         self.conv = conv
+        self._grids: dict[tuple[int, ...], tuple[int, ...]] = {}
         w, bias = conv.weight.data, None if conv.bias is None else conv.bias.data
         if norm is not None:
             scale = 1 / np.sqrt(np.asarray(norm.running_var, np.float64) + norm.eps)
@@ -43,8 +44,11 @@ class ConvReady(Layer):
 
     @either_layout
     def forward(self, x, ctx):
-        check_pictures(self.conv, x, 2, self.conv.in_channels)
-        y = ctx.empty((len(x), self.conv.out_channels, *self.conv.windows.out(self.conv, x.shape[2:])))
+        grid = self._grids.get(x.shape[1:])
+        if grid is None:
+            check_pictures(self.conv, x, 2, self.conv.in_channels)
+            grid = self._grids[x.shape[1:]] = self.conv.windows.out(self.conv, x.shape[2:])
+        y = ctx.empty((len(x), self.conv.out_channels, *grid))
         self.ready(y, x)
         return y
 

@@ -9,6 +9,7 @@ that stays in the second-level cache (not at all where there is no padding), and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -246,14 +247,14 @@ def elements(x: np.ndarray) -> tuple[int, ...]:
     return tuple(s // x.itemsize for s in x.strides)
 
 
-def _halved(channels: int, groups: int, dtype: np.dtype) -> bool:
+def halved(channels: int, groups: int, dtype: np.dtype) -> bool:
     """Whether pixels and weights go in as words of two neighbouring channels in bfloat16."""
     return groups == 1 and channels % 2 == 0 and bf16.wanted(dtype)
 
 
 def packed(w: np.ndarray, groups: int) -> np.ndarray | None:
-    """``w`` (taps, in / groups, out) in panels as ``run`` takes it, if that helps."""
-    return _panels(bf16.rows(w) if _halved(w.shape[-2], groups, w.dtype) else w, groups)
+    """``w`` (taps, in / groups, out) in panels as ``prepare`` takes it, if that helps."""
+    return _panels(bf16.rows(w) if halved(w.shape[-2], groups, w.dtype) else w, groups)
 
 
 def _panels(w: np.ndarray, groups: int) -> np.ndarray | None:
@@ -264,26 +265,33 @@ def _panels(w: np.ndarray, groups: int) -> np.ndarray | None:
     return np.ascontiguousarray(w.reshape(-1, columns // width, width).transpose(1, 0, 2))
 
 
-def run(
+def prepare(
     out: np.ndarray, x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, taps: Taps, groups: int,
     relu: bool = False, panels: np.ndarray | None = None,
-) -> None:  # fmt: skip
-    """``out``, ``x`` in NHWC; ``w`` (taps, in / groups, out), ``panels`` what ``packed`` made of it, if known."""
+) -> Callable[[np.ndarray, np.ndarray], None]:  # fmt: skip
+    """``run`` for all ``out`` and ``x`` of these shapes and strides; ``panels`` is what ``packed`` made of ``w``."""
+    unit, roff, toff, coff = _plan(
+        taps, len(x), x.shape[3], out.shape[3], groups, elements(x), elements(out), x.itemsize, num_threads()
+    )
+    panels = _panels(w, groups) if panels is None else panels
+    flat = (w if panels is None else panels).reshape(-1)
+    more = np.empty(0, out.dtype) if bias is None else bias
+    has_bias, packed = bias is not None, panels is not None
+
+    def go(out: np.ndarray, x: np.ndarray) -> None:
+        _sum_taps(out, x, flat, more, has_bias, packed, relu, unit, roff, toff, coff)
+
+    return go
+
+
+def run(out: np.ndarray, x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, taps: Taps, groups: int) -> None:
+    """``out``, ``x`` in NHWC; ``w`` (taps, in / groups, out)."""
     if not taps.rows:
         out[...] = 0
         return
-    if _halved(x.shape[3], groups, x.dtype):
-        x, w = bf16.columns(x), w if panels is not None else bf16.rows(w)
-    batch, channels, columns = len(x), x.shape[3], out.shape[3]
-    unit, roff, toff, coff = _plan(
-        taps, batch, channels, columns, groups, elements(x), elements(out), x.itemsize, num_threads()
-    )
-    panels = _panels(w, groups) if panels is None else panels
-    has_bias, flat = bias is not None, (w if panels is None else panels).reshape(-1)
-    _sum_taps(
-        out, x, flat, bias if has_bias else np.empty(0, out.dtype), has_bias, panels is not None, relu, unit, roff, toff,
-        coff,
-    )
+    if halved(x.shape[3], groups, x.dtype):
+        x, w = bf16.columns(x), bf16.rows(w)
+    prepare(out, x, w, bias, taps, groups)(out, x)
 
 
 def pads_of(padding: Any) -> tuple[Pair, Pair]:

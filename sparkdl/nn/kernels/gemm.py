@@ -19,7 +19,7 @@ from sparkdl.errors import ShapeError
 from sparkdl.kernel import njit, num_threads, numba
 from sparkdl.nn.kernels import bf16
 from sparkdl.nn.kernels.block import BIAS, STORED, ZERO, block, panel, steps, transpose
-from sparkdl.nn.kernels.memory import copy_bytes
+from sparkdl.nn.kernels.memory import copy_rows
 
 prange = numba().prange
 
@@ -56,8 +56,7 @@ def _product(c_at, a_at, b_at, bias, has_bias, shape, width, how, groups, parts,
                     wide = min(width, columns - j)
                     source, pitch = b + k * b_row + j * b_step, b_row // size
                     if how == COPIED:
-                        for i in range(deep):
-                            copy_bytes(packed.ctypes.data + i * width * size, source + i * b_row, wide * size)
+                        copy_rows(packed.ctypes.data, width * size, source, b_row, deep, wide * size)
                     elif how == TURNED:
                         transpose(like, packed.ctypes.data, width, source, b_step // size, wide, deep)
                     if how != AS_IS:

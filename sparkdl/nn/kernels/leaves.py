@@ -18,7 +18,7 @@ from sparkdl import memory
 from sparkdl.kernel import njit, num_threads, numba
 from sparkdl.nn.kernels import bf16
 from sparkdl.nn.kernels.block import STORED, ZERO, block, panel, steps
-from sparkdl.nn.kernels.memory import copy_bytes
+from sparkdl.nn.kernels.memory import copy_bytes, copy_rows
 from sparkdl.nn.kernels.tree_tile import load, stack_size, tree_block
 
 prange = numba().prange
@@ -106,8 +106,7 @@ def _product(out, x, block_step, row_step, dy, bounds, copied, width, parts, rof
             source = dy.ctypes.data + start * dy.strides[0] + j * size
             if copied:
                 if j != held:
-                    for k in range(count):
-                        copy_bytes(packed.ctypes.data + k * width * size, source + k * dy.strides[0], wide * size)
+                    copy_rows(packed.ctypes.data, width * size, source, dy.strides[0], count, wide * size)
                     held = j
                 source = packed.ctypes.data
             tree_block(

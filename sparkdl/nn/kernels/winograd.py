@@ -11,6 +11,7 @@ some ten times those of the direct sum, 1e-5 of the largest value.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -196,7 +197,7 @@ def _transform_panels(u, w, panel):
 
 
 def transformed(w: Any) -> np.ndarray:
-    """The weights (3, 3, in, out) as ``forward`` takes them in ``known``; four times their memory."""
+    """The weights (3, 3, in, out) as ``prepare`` takes them in ``known``; four times their memory."""
     load()
     channels, out = w.shape[2:]
     wide = min(PANEL4, out)
@@ -205,34 +206,33 @@ def transformed(w: Any) -> np.ndarray:
     return u
 
 
-def _run(
+def prepare(
     y: Any, x: Any, w: Any, bias: Any, padding: tuple[int, int], relu: bool = False, known: Any = None
-) -> None:
-    """``w`` (9, in, out)."""
+) -> Callable[[Any, Any], None]:
+    """``y = x * w + bias``, or its maximum with 0, for all ``y`` and ``x`` of these shapes; ``w`` (9, in, out)."""
     load()
     channels, out = w.shape[1:]
     tiles = _tiles(y.shape[1:3], len(x), channels, out, padding)
-    has_bias = bias is not None
-    flat = w.reshape(-1)
+    has_bias, more = bias is not None, w.reshape(-1) if bias is None else bias
     known = np.empty((0, 0), np.float32) if known is None else known
-    _convolve(
-        y, x, w, known, bias if has_bias else flat, has_bias, relu, tiles, steps(tiles.chunk, channels),
-        steps(tiles.chunk, out), steps(1),
-    )  # fmt: skip
+    tables = steps(tiles.chunk, channels), steps(tiles.chunk, out), steps(1)
+
+    def go(y: Any, x: Any) -> None:
+        _convolve(y, x, w, known, more, has_bias, relu, tiles, *tables)
+
+    return go
 
 
-def forward(
-    y: Any, x: Any, w: Any, bias: Any, padding: tuple[int, int], relu: bool = False, known: Any = None
-) -> None:
-    """``y = x * w + bias``, or its maximum with 0."""
-    _run(y, x, w.reshape(9, *w.shape[2:]), bias, padding, relu, known)
+def forward(y: Any, x: Any, w: Any, bias: Any, padding: tuple[int, int]) -> None:
+    """``y = x * w + bias``."""
+    prepare(y, x, w.reshape(9, *w.shape[2:]), bias, padding)(y, x)
 
 
 def backward_data(dx: Any, dy: Any, w: Any, padding: tuple[int, int]) -> None:
     channels, out = w.shape[2:]
     turned = memory.empty((9, out, channels))
     _turn(turned, w.reshape(9, channels, out), max(1, min(num_threads(), out // 16)))
-    _run(dx, dy, turned, None, (2 - padding[0], 2 - padding[1]))
+    prepare(dx, dy, turned, None, (2 - padding[0], 2 - padding[1]))(dx, dy)
 
 
 _ALL_AT_ONCE = 3 << 20  # bytes of the transformed gradient that a leaf may hold; larger ones go block by block
