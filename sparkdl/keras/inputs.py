@@ -73,6 +73,21 @@ def column_weights(
     return df.withColumn(WEIGHT, weight * base), validation, WEIGHT
 
 
+def check_weights(several: bool, class_weight: Any, sample_weight: Any, frame: bool = False) -> None:
+    """Weights of samples are one number for all outputs; weights of classes need to know which output's they are."""
+    if several and class_weight is not None:
+        raise DataError(
+            "fit: class_weight is for a model of one output; give sample_weight, or a loss its own weight=."
+        )
+    if sample_weight is None or frame:
+        return
+    if isinstance(sample_weight, Mapping) or np.ndim(sample_weight) > 1:
+        raise DataError(
+            "sample_weight holds one number per sample, which counts for all outputs, got "
+            f"{type(sample_weight).__name__}; one output is weighed by loss_weights, or by its loss's own weight=."
+        )
+
+
 def check_share(share: float) -> None:
     if not 0 < share < 1:
         raise ValueError(f"fit: validation_split must be in (0, 1), got {share!r}.")

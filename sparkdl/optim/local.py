@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,10 +32,24 @@ def feed_of(job: Job, data: Any, order_by: Any = None) -> ArrayFeed:
     """A feed of ``(x, y)`` or ``(x, y, weight)``."""
     if not isinstance(data, tuple | list) or not 2 <= len(data) <= 3:
         raise DataError(f"arrays come as (x, y) or (x, y, weight); got {type(data).__name__}.")
+    x, *rest = data
     return ArrayFeed(
-        *data, dtype=job.model.dtype, shards=job.shards, order_by=order_by, shuffle=job.shuffle,
+        _in_order(job, x),
+        *rest,
+        dtype=job.model.dtype,
+        shards=job.shards,
+        order_by=order_by,
+        shuffle=job.shuffle,
         transform=job.transform,
     )
+
+
+def _in_order(job: Job, x: Any) -> Any:
+    """A dict that names all inputs of the model in the model's order, whatever its own; another dict has only that."""
+    names = getattr(job.model, "input_names", None)
+    if not isinstance(x, Mapping) or names is None or set(names) != set(x):
+        return x
+    return {name: x[name] for name in names}
 
 
 def fit_arrays(
@@ -76,9 +90,7 @@ def fit_feed(
     )  # fmt: skip
     with _threads(job.threads):
         done = loop.run()
-    return History(
-        done.history, costs=CostReport([loop.facts()]), visits=loop.visits.report(), state=loop.handed
-    )
+    return History(done.history, costs=CostReport([loop.facts()]), visits=loop.visits.report(), state=loop.handed)
 
 
 @contextmanager

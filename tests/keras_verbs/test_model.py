@@ -81,9 +81,8 @@ def test_names_stand_for_objects_with_kerass_numbers():
         model.compile(name, "mae")
         assert type(model.optimizer).__name__ == cls
     assert model.optimizer.lr == 0.001
-    for loss, metric in (("binary_crossentropy", "BinaryAccuracy"), ("sparse_categorical_crossentropy", "Accuracy")):
-        model.compile("sgd", loss, ["acc"])
-        assert type(model.metrics[0].metric).__name__ == metric and model.metrics[0].name == "accuracy"
+    model.compile("sgd", nn.BCEWithLogitsLoss(), ["acc", "accuracy"])
+    assert [m.name for m in model.metrics] == ["acc", "accuracy"] and model.metrics[0].metric.threshold == 0
 
 
 def test_accuracy_takes_class_numbers_and_one_hot_targets():
@@ -344,7 +343,9 @@ class OfBatches(keras.Callback):
         (lambda m: m.compile("quick", "mse"), ValueError, "no optimizer is called 'quick'"),
         (lambda m: m.compile("sgd", "mse", ["quality"]), ValueError, "no metric is called 'quality'"),
         (lambda m: m.compile("sgd", "mse", [3]), TypeError, "got 3"),
-        (lambda m: m.compile("sgd", "mse", loss_weights=[1.0]), ValueError, "list of losses"),
+        (lambda m: m.compile("sgd", "mse", loss_weights=[1.0, 2.0]), ValueError, "loss_weights is a list"),
+        (lambda m: m.compile("sgd", "mse", ["sum"]), ValueError, "knows no targets"),
+        (lambda m: m.compile("sgd", "mse", ["precision_at_recall"]), ValueError, "needs a recall"),
         (lambda m: m.compile("sgd", "mse", batch_size=3), TypeError, "is for fit to say"),
         (lambda m: m.compile("sgd", "mse", sead=3), TypeError, "sead"),
         (lambda m: m.fit(X, Y, callbacks=[print]), TypeError, "keras.Callback"),

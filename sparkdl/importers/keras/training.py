@@ -159,7 +159,7 @@ _LOSSES: dict[str, str] = {
     "binarycrossentropy": "BCELoss", "meansquarederror": "MSELoss", "mse": "MSELoss", "meanabsoluteerror": "L1Loss",
     "mae": "L1Loss", "meanabsolutepercentageerror": "MAPELoss", "mape": "MAPELoss", "meansquaredlogarithmicerror": "MSLELoss",
     "msle": "MSLELoss", "categoricalhinge": "CategoricalHingeLoss", "hinge": "MarginLoss", "logcosh": "LogCoshLoss",
-    "huber": "HuberLoss", "huberloss": "HuberLoss", "kullbackleiblerdivergence": "KullbackLeiblerDivergenceLoss",
+    "bce": "BCELoss", "huber": "HuberLoss", "huberloss": "HuberLoss", "kullbackleiblerdivergence": "KullbackLeiblerDivergenceLoss",
     "kldivergence": "KullbackLeiblerDivergenceLoss", "cosineproximity": "CosineProximityLoss", "poisson": "PoissonNLLLoss",
     "kld": "KullbackLeiblerDivergenceLoss", "squaredhinge": "MarginLoss", "cosinesimilarity": "CosineProximityLoss",
 }  # fmt: skip
@@ -203,19 +203,23 @@ def loss_from(given: Any) -> Any:
 def metric_from(given: Any) -> Any:
     """The metric of a name or of a Keras configuration."""
     from sparkdl import optim
+    from sparkdl.importers.keras.metrics import METRICS, REFUSED, ClassAccuracy
 
     kind, config = _plain(given)
-    if kind in ("accuracy", "acc", "sparsecategoricalaccuracy"):
-        return optim.Top1Accuracy()
-    if kind in ("topkcategoricalaccuracy", "sparsetopkcategoricalaccuracy", "top5accuracy"):
-        return optim.TopK(int(config.get("k", 5)))
-    names = {
-        "categoricalaccuracy": "CategoricalAccuracy", "binaryaccuracy": "BinaryAccuracy", "mae": "MAE", "meanabsoluteerror": "MAE",
-        "mse": "MSE", "meansquarederror": "MSE", "auc": "AUC", "precision": "Precision", "recall": "Recall",
-        "r2score": "R2", "treennaccuracy": "TreeNNAccuracy",
-    }  # fmt: skip
-    if kind in names:
-        return getattr(optim, names[kind])()
-    if kind not in _LOSSES or kind == "cosinesimilarity":  # whose sign is another one as a metric
+    if kind in ("acc", "logcosherror"):
+        given = kind = {"acc": "accuracy", "logcosherror": "logcosh"}[kind]
+    if kind in REFUSED:
+        raise ValueError(REFUSED[kind])
+    if kind in METRICS:
+        made = METRICS[kind]()
+        if isinstance(made, ClassAccuracy) and made.k > 1:
+            made.k = int(config.get("k") or made.k)
+        if isinstance(config.get("threshold"), float) and hasattr(made, "threshold"):
+            made.threshold = config["threshold"]
+        made.name = given if isinstance(given, str) else config.get("name") or made.name
+        return made
+    if kind == "treennaccuracy":
+        return optim.TreeNNAccuracy()
+    if kind not in _LOSSES:
         raise ValueError("no such metric")
     return optim.Loss(loss_from(given), given if isinstance(given, str) else None)
