@@ -116,7 +116,7 @@ __getattr__, __dir__, __all__ = attach(
         "layers.gru": ["GRU"],
         "layers.lstm": ["LSTM", "LSTMPeephole"],
         "layers.rnn": ["RNN"],
-        "layers.masks": ["NotEqualMask", "MaskSteps", "MaskedMean"],
+        "layers.masks": ["NotEqualMask", "StepMask", "MaskSteps", "MaskedMean"],
         "layers.slope_below_zero": ["SlopeBelowZero"],
         "layers.repeat": ["Repeat", "Reverse", "Tile"],
         "layers.axis_norm": ["AxisNorm"],
