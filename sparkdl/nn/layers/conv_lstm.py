@@ -94,8 +94,8 @@ class _ConvLSTM(Layer):
             return self._forward(x, *others, ctx=ctx)
         if x.ndim != self.rank + 3:
             raise self._misfit(x.shape)
-        others = [other if other.ndim < 3 else _first(other) for other in others]
-        y = self._forward(np.moveaxis(x, -1, 2), *others, ctx=ctx)
+        channels_second = (other if other.ndim < 3 else _first(other) for other in others)
+        y = self._forward(np.moveaxis(x, -1, 2), *channels_second, ctx=ctx)
         return self._channels_last(y, 2 if self.return_sequences else 1)
 
     def backward(self, *dys, ctx):
@@ -110,8 +110,10 @@ class _ConvLSTM(Layer):
         """A sequence whose channels are at ``axis`` and the states behind it, if there are any, with channels last."""
         if isinstance(values, tuple):
             head, *others = values
-            others = [None if other is None else last(other) for other in others]
-            return (None if head is None else np.moveaxis(head, axis, -1), *others)
+            return (
+                None if head is None else np.moveaxis(head, axis, -1),
+                *(v if v is None else last(v) for v in others),
+            )
         return None if values is None else np.moveaxis(values, axis, -1)
 
     def _misfit(self, shape):
