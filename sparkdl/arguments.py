@@ -103,7 +103,8 @@ _NAMES: dict[Kind, str] = {
         out_features pieces post_nms pre_nms representation resolution step_size steps times total_iters total_steps
         upscale_factor vdim window""",
     COUNT: "blank cooldown patience restarts sampling_ratio top_blocks",
-    INTEGER: "background_label dim dim0 dim1 end_dim ignore_index ignore_label index keep_top_k nms_top_k padding_idx start start_dim",
+    INTEGER: """background_label dim dim0 dim1 end_dim ignore_index ignore_label index keep_top_k nms_top_k padding_idx
+        start start_dim""",
     NUMBER: """alpha b base base_momentum beta confidence_threshold constant dampening decay delta div_factor
         divisor_override end_factor eta_min exponent factor fill final_div_factor gamma high init
         initial_accumulator_value iou_threshold l1 l2 l2_shrinkage label_smoothing lambd low lower lr lr_decay lr_power

@@ -11,9 +11,9 @@ from sparkdl.nn.module import Layer
 class CaffeDetectionOutput(Layer):
     """Decodes boxes, drops weak and overlapping ones per class, and keeps the best of each picture.
 
-    ``background_label`` is left out (-1: none is). Of each class, boxes that score above ``confidence_threshold``, at most
-    ``nms_top_k`` (-1: all), stay if they overlap no better one by more than ``nms_threshold``, which ``nms_eta`` < 1
-    lowers after each while it is above 0.5; then ``keep_top_k`` of the picture (-1: all).
+    ``background_label`` is left out (-1: none is). Of each class, boxes that score above ``confidence_threshold``, at
+    most ``nms_top_k`` (-1: all), stay if they overlap no better one by more than ``nms_threshold``, which ``nms_eta``
+    < 1 lowers after each while it is above 0.5; then ``keep_top_k`` of the picture (-1: all).
 
     Shapes
     ------
