@@ -44,6 +44,7 @@ __getattr__, __dir__, __all__ = attach(
             *("Replicate", "Expand", "Stack", "Unbind", "Echo"),
         ],
         "layers.norm": ["LayerNorm", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"],
+        "layers.rms_norm": ["RMSNorm"],
         "layers.normalize": ["Normalize", "NormalizeScale"],
         "layers.padding": [
             *("ConstantPad1d", "ConstantPad2d", "ConstantPad3d", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d"),

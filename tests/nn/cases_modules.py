@@ -31,8 +31,10 @@ def torch_of(make):
     return lambda torch: make(torch.nn, batch_first=True)
 
 
-def encoder_layer(norm_first):
-    return lambda lib, **first: lib.TransformerEncoderLayer(6, 2, 8, 0.0, "gelu", norm_first=norm_first, **first)
+def encoder_layer(norm_first, bias=True):
+    return lambda lib, **first: lib.TransformerEncoderLayer(
+        6, 2, 8, 0.0, "gelu", norm_first=norm_first, bias=bias, **first
+    )
 
 
 def encoder(lib, **first):
@@ -40,10 +42,10 @@ def encoder(lib, **first):
     return lib.TransformerEncoder(layer, 2, **({"enable_nested_tensor": False} if first else {}))
 
 
-def decoder_layer(norm_first):
+def decoder_layer(norm_first, bias=True):
     def make(lib, **first):
         own = {} if first else {"causal": False}  # PyTorch hides nothing unless it is given a mask
-        return lib.TransformerDecoderLayer(6, 2, 8, 0.0, norm_first=norm_first, **first, **own)
+        return lib.TransformerDecoderLayer(6, 2, 8, 0.0, norm_first=norm_first, bias=bias, **first, **own)
 
     return make
 
@@ -230,6 +232,8 @@ CASES = {
     ),
     "TransformerEncoderLayer": like_torch(encoder_layer(False), (3, 4, 6)),
     "TransformerEncoderLayer, norms first": like_torch(encoder_layer(True), (3, 4, 6)),
+    "TransformerEncoderLayer, no biases": like_torch(encoder_layer(False, False), (3, 4, 6)),
+    "TransformerDecoderLayer, no biases": like_torch(decoder_layer(True, False), (3, 4, 6), (3, 5, 6)),
     "TransformerEncoder": like_torch(encoder, (3, 4, 6)),
     "TransformerDecoderLayer": like_torch(decoder_layer(False), (3, 4, 6), (3, 5, 6)),
     "TransformerDecoderLayer, norms first": like_torch(decoder_layer(True), (3, 4, 6), (3, 5, 6)),
