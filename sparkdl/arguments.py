@@ -84,6 +84,7 @@ MODULE = Kind("a module", lambda value: hasattr(value, "named_modules") and not 
 ACTIVATION = Kind("an activation's name or a module", lambda value: TEXT.fits(value) or MODULE.fits(value))
 LOSS = Kind("a loss", lambda value: hasattr(value, "terms") and not isinstance(value, type))
 LOSSES = Kind("a list of losses", _all(LOSS.fits))
+METRIC = Kind("a metric", lambda value: hasattr(value, "merge") and not isinstance(value, type))
 SCHEDULE = Kind("a schedule", lambda value: callable(value) and not isinstance(value, type))
 SCHEDULES = Kind("a list of schedules", _all(SCHEDULE.fits))
 REGULARIZER = Kind("a regularizer", lambda value: hasattr(value, "add_slope") and not isinstance(value, type))
@@ -130,6 +131,7 @@ _NAMES: dict[Kind, str] = {
     ACTIVATION: "activation",
     LOSS: "loss",
     LOSSES: "losses",
+    METRIC: "metric",
     SCHEDULES: "schedules",
     REGULARIZER: "regularizer",
 }
@@ -162,6 +164,8 @@ ELSEWHERE: dict[str, Kind | None] = {  # names that mean something else in some 
     "Narrow.length": INTEGER,
     "NarrowInputs.length": INTEGER,
     "NormalizeScale.scale": NUMBER,
+    "OfOutput.output": COUNT,
+    "OfOutput.target": COUNT,
     "Power.scale": NUMBER,
     "Power.shift": NUMBER,
     "Resample.kernel": TEXT,

@@ -10,7 +10,7 @@ from typing import Any
 from sparkdl import nn, optim
 from sparkdl.keras import names
 from sparkdl.keras.outputs import Outputs, assumed, outputs_of
-from sparkdl.keras.several import LossOfOutputs, OfOutput
+from sparkdl.keras.several import LossOfOutputs
 from sparkdl.keras.unweighted import Unweighted
 
 OF_ONE = (
@@ -93,7 +93,7 @@ def _several(outputs: Outputs, loss: Any, weights: Any, metrics: Any, weighted: 
     total = LossOfOutputs(parts, [factors[i] for i in trained], trained, places, count)
 
     def of(i: int, metric: optim.Metric) -> optim.Metric:
-        return OfOutput(metric, i, place[i], count, metric.name)
+        return optim.OfOutput(metric, i, place[i], metric.name)
 
     each_loss = [of(i, optim.Loss(made[i], f"{outputs.names[i]}_loss")) for i in trained] if len(trained) > 1 else []
     sets = [[(f"{name}_", each) for name, each in zip(outputs.names, given, strict=True)] for given in (plain, weighed)]

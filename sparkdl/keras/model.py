@@ -17,6 +17,7 @@ from sparkdl.keras.inputs import check_weights, of_arrays, of_frame
 from sparkdl.keras.listeners import checked
 from sparkdl.keras.outputs import inputs_in_order, outputs_of
 from sparkdl.keras.training import Carried, Fit
+from sparkdl.optim.inputs import in_models_order
 from sparkdl.optim.trainer import is_dataframe
 
 OF_FIT = {"batch_size", "max_epochs", "end", "validate", "shuffle", "progress", "steps_per_epoch", "optimizer"}
@@ -190,6 +191,7 @@ class Model:
     def _predict_frame(self, df: Any, batch_size: int, features: Any) -> Any:
         from sparkdl.ml import NNModel
 
+        features = in_models_order(self.module, features)
         columns: dict[str, Any] = {"featuresCol": features}
         if not isinstance(features, str):
             columns = {"featuresCols": list(features)}

@@ -1,4 +1,4 @@
-"""Losses and metrics of models with several outputs."""
+"""Losses of models with several outputs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 from sparkdl.errors import ShapeError
 from sparkdl.nn.losses.combined import CombinedLoss
 from sparkdl.nn.losses.loss import Loss
-from sparkdl.optim.metrics.base import Metric
 
 
 class LossOfOutputs(CombinedLoss):
@@ -25,7 +24,9 @@ class LossOfOutputs(CombinedLoss):
         self.outputs, self.targets, self.count = list(outputs), targets, count
 
     def split(self, y: Any, target: Any) -> list[tuple[Any, Any]]:
-        y = picked(self, "outputs", y, self.count)
+        y = y if isinstance(y, tuple) else (y,)
+        if len(y) != self.count:
+            raise ShapeError(f"the model was compiled for {self.count} outputs and gives {len(y)}; compile it again.")
         if self.targets is None:
             return [(y[i], target) for i in self.outputs]
         return [(y[i], target[j]) for i, j in zip(self.outputs, self.targets, strict=True)]
@@ -35,32 +36,3 @@ class LossOfOutputs(CombinedLoss):
         for i, slope in zip(self.outputs, slopes, strict=True):
             found[i] = slope
         return tuple(found)
-
-
-class OfOutput(Metric):
-    """``metric`` of output number ``output`` of ``count``, and target number ``target`` (None: the only one)."""
-
-    def __init__(self, metric: Metric, output: int, target: int | None, count: int, name: str) -> None:
-        self.metric, self.output, self.target, self.count = metric, output, target, count
-        super().__init__(name)
-
-    def zero(self) -> Any:
-        return self.metric.zero()
-
-    def update(self, state: Any, output: Any, target: Any, weight: Any = None) -> Any:
-        y = picked(self.metric, "outputs", output, self.count)[self.output]
-        return self.metric.update(state, y, target if self.target is None else target[self.target], weight)
-
-    def merge(self, a: Any, b: Any) -> Any:
-        return self.metric.merge(a, b)
-
-    def value(self, state: Any) -> Any:
-        return self.metric.value(state)
-
-
-def picked(who: Any, what: str, y: Any, count: int) -> Any:
-    """The outputs as a tuple of so many."""
-    y = y if isinstance(y, tuple) else (y,)
-    if len(y) != count:
-        raise ShapeError(f"{who!r} was compiled for {count} {what} of the model, which gives {len(y)}.")
-    return y

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +22,7 @@ from sparkdl.optim.exchange.local import Local
 from sparkdl.optim.exchange.member import Member
 from sparkdl.optim.explain import Explanation, explain
 from sparkdl.optim.history import History
+from sparkdl.optim.inputs import in_models_order
 from sparkdl.optim.job import Job
 from sparkdl.optim.loop import Loop
 from sparkdl.optim.trial import row_bytes, trial
@@ -34,7 +35,7 @@ def feed_of(job: Job, data: Any, order_by: Any = None) -> ArrayFeed:
         raise DataError(f"arrays come as (x, y) or (x, y, weight); got {type(data).__name__}.")
     x, *rest = data
     return ArrayFeed(
-        _in_order(job, x),
+        in_models_order(job.model, x),
         *rest,
         dtype=job.model.dtype,
         shards=job.shards,
@@ -42,14 +43,6 @@ def feed_of(job: Job, data: Any, order_by: Any = None) -> ArrayFeed:
         shuffle=job.shuffle,
         transform=job.transform,
     )
-
-
-def _in_order(job: Job, x: Any) -> Any:
-    """A dict that names all inputs of the model in the model's order, whatever its own; another dict has only that."""
-    names = getattr(job.model, "input_names", None)
-    if not isinstance(x, Mapping) or names is None or set(names) != set(x):
-        return x
-    return {name: x[name] for name in names}
 
 
 def fit_arrays(

@@ -206,8 +206,8 @@ def test_a_dataframe_gives_the_numbers_of_arrays(local):
         model = own()
         model.compile("sgd", ALL, metrics={"sign": ["accuracy"]}, seed=2)
         options["validation_data"] = frame
-        history = model.fit(frame, y, features={"a": (4,), "b": (3,)}, **options).history
-        figures_ = model.evaluate(frame, y, features={"a": (4,), "b": (3,)})
+        history = model.fit(frame, y, features={"b": (3,), "a": (4,)}, **options).history  # in the model's order
+        figures_ = model.evaluate(frame, y, features={"b": (3,), "a": (4,)})
         found.append((history, figures_))
     other = own()
     other.compile("sgd", ALL, metrics={"sign": ["accuracy"]}, seed=2)
@@ -215,7 +215,7 @@ def test_a_dataframe_gives_the_numbers_of_arrays(local):
     options["validation_data"] = (x, y)
     history = other.fit(x, y, **options).history
     assert found[0] == found[1] == (history, other.evaluate(x, y))
-    row = model.predict(frame, features={"a": (4,), "b": (3,)}).collect()
+    row = model.predict(frame, features={"b": (3,), "a": (4,)}).collect()
     np.testing.assert_allclose([r.prediction_kind for r in row], other.predict(x)["kind"], rtol=1e-5)
 
 
