@@ -42,12 +42,34 @@ def compiled(config: Any, model: ModelSpec, regularizers: dict[str, Any] | None 
     loss = config.get("loss")
     if loss is not None:
         made.loss = _known("loss", loss, lambda: _losses(loss, config.get("loss_weights"), model))
-    metrics = config.get("metrics") or []
-    for metric in _flat(metrics):
-        one = _known("metric", metric, functools.partial(metric_from, metric))
+    metrics = config.get("metrics")
+    for output, metric in _metrics(metrics, [ref.layer for ref in model.outputs]) if metrics else []:
+        one = _known("metric", metric, functools.partial(_metric_of, metric, output, model))
         if one is not None:
             made.metrics.append(one)
     return made
+
+
+def _metrics(given: Any, names: list[str]) -> list[tuple[int | str, Any]]:
+    """Each metric and the number (or unknown name) of its output, from lists with an entry per output or a dict by name."""
+    if len(names) == 1:
+        return [(0, metric) for metric in _flat(given)]
+    if isinstance(given, dict):
+        places: list[tuple[int | str, Any]] = [(names.index(k) if k in names else k, each) for k, each in given.items()]
+    else:
+        places = list(enumerate(given))
+    return [(place, metric) for place, each in places for metric in _flat([each]) if metric is not None]
+
+
+def _metric_of(given: Any, output: int | str, model: ModelSpec) -> Any:
+    from sparkdl import optim
+
+    made = metric_from(given)
+    if len(model.outputs) == 1:
+        return made
+    if isinstance(output, str) or output >= len(model.outputs):
+        raise ValueError(f"the model has no output {output!r}")
+    return optim.OfOutput(made, output, name=f"{model.outputs[output].layer}_{made.name}")
 
 
 def _known(what: str, given: Any, make: Callable[[], Any]) -> Any:
