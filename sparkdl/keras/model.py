@@ -13,7 +13,7 @@ from sparkdl.errors import UnsupportedError
 from sparkdl.keras import names
 from sparkdl.keras.callback import Callback, History
 from sparkdl.keras.compiled import Compiled, compiled
-from sparkdl.keras.inputs import check_weights, of_arrays, of_frame
+from sparkdl.keras.inputs import checked_weights, of_arrays, of_frame
 from sparkdl.keras.listeners import checked
 from sparkdl.keras.outputs import inputs_in_order, outputs_of
 from sparkdl.keras.training import Carried, Fit
@@ -126,7 +126,7 @@ class Model:
         spark = is_dataframe(x)
         told = checked(callbacks, spark)
         y, many = made.targets(y, spark), len(made.outputs.names) > 1
-        check_weights(many, class_weight, sample_weight, spark)
+        sample_weight = checked_weights(many, class_weight, sample_weight, spark)
         if spark:
             of = of_frame(x, y, features, validation_split, validation_data, class_weight, sample_weight)
         else:
@@ -244,8 +244,8 @@ class Model:
         if not isinstance(data, tuple | list) or not 2 <= len(data) <= 3:
             return data
         x, y, *weight = data
-        check_weights(len(self.output_names) > 1, None, weight[0] if weight else None)
-        return inputs_in_order(self.module, x), self._check_compiled().targets(y), *weight
+        weights = [checked_weights(len(self.output_names) > 1, None, each) for each in weight]
+        return inputs_in_order(self.module, x), self._check_compiled().targets(y), *weights
 
     def _told(self, callbacks: Any) -> list[Callback]:
         told = checked(callbacks)
