@@ -38,7 +38,8 @@ def metric(given: Any, trained: nn.Loss | None) -> optim.Metric:
         if isinstance(made, ClassAccuracy) and isinstance(trained, nn.NLLLoss):
             made.axis = 1  # where these losses have their classes
     else:
-        raise TypeError(f"compile: a metric is a name or an optim.Metric, got {given!r}.")
+        hint = f"; make an object of it, {given.__name__}()" if isinstance(given, type) else ""
+        raise TypeError(f"compile: a metric is a name or an optim.Metric, got {given!r}{hint}.")
     made.name = name
     return made
 
@@ -52,7 +53,8 @@ def renamed(metric: optim.Metric, prefix: str) -> optim.Metric:
 
 def _named(what: str, given: Any, make: Callable[[Any], Any]) -> Any:
     if not isinstance(given, str | Mapping):
-        raise TypeError(f"compile: {what} is a name or an object of sparkdl, got {type(given).__name__}.")
+        got = f"the class {given.__name__}; make an object of it" if isinstance(given, type) else type(given).__name__
+        raise TypeError(f"compile: {what} is a name or an object of sparkdl, got {got}.")
     try:
         return make(given)
     except (KeyError, ValueError) as error:

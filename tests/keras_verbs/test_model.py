@@ -352,6 +352,8 @@ class OfBatches(keras.Callback):
         (lambda m: m.compile("quick", "mse"), ValueError, "no optimizer is called 'quick'"),
         (lambda m: m.compile("sgd", "mse", ["quality"]), ValueError, "no metric is called 'quality'"),
         (lambda m: m.compile("sgd", "mse", [3]), TypeError, "got 3"),
+        (lambda m: m.compile("sgd", "mse", [optim.MAE]), TypeError, "make an object of it, MAE"),
+        (lambda m: m.compile("sgd", nn.MSELoss), TypeError, "got the class MSELoss; make an object of it"),
         (lambda m: m.compile("sgd", "mse", loss_weights=[1.0, 2.0]), ValueError, "loss_weights is a list"),
         (lambda m: m.compile("sgd", "mse", ["sum"]), ValueError, "knows no targets"),
         (lambda m: m.compile("sgd", "mse", ["precision_at_recall"]), ValueError, "needs a recall"),

@@ -105,6 +105,8 @@ class Loss(Checked):
     def _numbers(self, what: str, x: Any) -> Any:
         """Arrays out of what is given: one, or a tuple of several (a list of arrays, as models return, is one too)."""
         if x is None:
+            if what == "outputs":
+                raise DataError(f"{self!r}: outputs are arrays of numbers, got None; give what the model returned.")
             return None
         if isinstance(x, tuple) or (isinstance(x, list) and any(isinstance(each, np.ndarray) for each in x)):
             return tuple(self._numbers(what, each) for each in x)

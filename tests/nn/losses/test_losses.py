@@ -215,10 +215,12 @@ def test_what_is_not_a_real_number_gets_one_clear_message(case, kind):
 
 
 @each_case
-def test_rows_that_differ_in_length_get_one_clear_message(case):
+def test_no_outputs_and_rows_that_differ_in_length_get_one_clear_message(case):
     y, target = example(case)
     with pytest.raises(DataError, match="outputs are one array of numbers, got rows that differ in length; pad them"):
         case.make()([[0.1, 0.2], [0.3]], target)
+    with pytest.raises(DataError, match="got None; give what the model returned"):
+        case.make()(None, target)
 
 
 def test_outputs_of_whole_numbers_are_not_what_targets_are_cut_to():
