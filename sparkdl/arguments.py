@@ -84,6 +84,7 @@ MODULE = Kind("a module", lambda value: hasattr(value, "named_modules") and not 
 ACTIVATION = Kind("an activation's name or a module", lambda value: TEXT.fits(value) or MODULE.fits(value))
 LOSS = Kind("a loss", lambda value: hasattr(value, "terms") and not isinstance(value, type))
 LOSSES = Kind("a list of losses", _all(LOSS.fits))
+METRIC = Kind("a metric", lambda value: hasattr(value, "merge") and not isinstance(value, type))
 SCHEDULE = Kind("a schedule", lambda value: callable(value) and not isinstance(value, type))
 SCHEDULES = Kind("a list of schedules", _all(SCHEDULE.fits))
 REGULARIZER = Kind("a regularizer", lambda value: hasattr(value, "add_slope") and not isinstance(value, type))
@@ -102,8 +103,9 @@ _NAMES: dict[Kind, str] = {
         num_channels num_classes num_embeddings num_features num_groups num_heads num_layers num_parameters out_channels
         out_features pieces post_nms pre_nms representation resolution step_size steps times total_iters total_steps
         upscale_factor vdim window""",
-    COUNT: "background_label blank cooldown patience restarts sampling_ratio top_blocks",
-    INTEGER: "dim dim0 dim1 end_dim ignore_index ignore_label index keep_top_k nms_top_k padding_idx start start_dim",
+    COUNT: "blank cooldown patience restarts sampling_ratio top_blocks",
+    INTEGER: """background_label dim dim0 dim1 end_dim ignore_index ignore_label index keep_top_k nms_top_k padding_idx
+        start start_dim""",
     NUMBER: """alpha b base base_momentum beta confidence_threshold constant dampening decay delta div_factor
         divisor_override end_factor eta_min exponent factor fill final_div_factor gamma high init
         initial_accumulator_value iou_threshold l1 l2 l2_shrinkage label_smoothing lambd low lower lr lr_decay lr_power
@@ -129,6 +131,7 @@ _NAMES: dict[Kind, str] = {
     ACTIVATION: "activation",
     LOSS: "loss",
     LOSSES: "losses",
+    METRIC: "metric",
     SCHEDULES: "schedules",
     REGULARIZER: "regularizer",
 }
@@ -161,6 +164,8 @@ ELSEWHERE: dict[str, Kind | None] = {  # names that mean something else in some 
     "Narrow.length": INTEGER,
     "NarrowInputs.length": INTEGER,
     "NormalizeScale.scale": NUMBER,
+    "OfOutput.output": COUNT,
+    "OfOutput.target": COUNT,
     "Power.scale": NUMBER,
     "Power.shift": NUMBER,
     "Resample.kernel": TEXT,

@@ -158,5 +158,7 @@ def direction(monitor: str, mode: str) -> str:
     """``mode``, or for "auto" whether the figure of this name should rise or fall."""
     if mode != "auto":
         return mode
-    rising = ("acc", "auc", "precision", "recall", "f1", "r2", "top", "ndcg", "hit")
+    if monitor.endswith("loss"):  # also of an output that is called "topic"
+        return "min"
+    rising = "acc auc precision recall f1 fbeta r2 top ndcg hit similarity correlation true_".split()
     return "max" if any(part in monitor.lower() for part in rising) else "min"

@@ -73,6 +73,23 @@ def column_weights(
     return df.withColumn(WEIGHT, weight * base), validation, WEIGHT
 
 
+def checked_weights(several: bool, class_weight: Any, sample_weight: Any, frame: bool = False) -> Any:
+    """Weights of samples, one number for all outputs; weights of classes need to know which output's they are."""
+    if several and class_weight is not None:
+        raise DataError(
+            "fit: class_weight is for a model of one output; give sample_weight, or a loss its own weight=."
+        )
+    if sample_weight is None or frame:
+        return sample_weight
+    shape = () if isinstance(sample_weight, Mapping) else np.shape(sample_weight)
+    if len(shape) != 1 and shape[1:] != (1,):
+        raise DataError(
+            f"sample_weight holds one number per sample, which counts for all outputs, got shape {shape}; one output "
+            "is weighed by loss_weights, or by its loss's own weight=."
+        )
+    return np.asarray(sample_weight).reshape(-1)
+
+
 def check_share(share: float) -> None:
     if not 0 < share < 1:
         raise ValueError(f"fit: validation_split must be in (0, 1), got {share!r}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,20 @@ from sparkdl import nn, optim
 from sparkdl.errors import UnsupportedError
 from sparkdl.keras import names
 from sparkdl.keras.callback import Callback, History
-from sparkdl.keras.inputs import of_arrays, of_frame
+from sparkdl.keras.compiled import Compiled, compiled
+from sparkdl.keras.inputs import checked_weights, of_arrays, of_frame
 from sparkdl.keras.listeners import checked
+from sparkdl.keras.outputs import inputs_in_order, outputs_of
 from sparkdl.keras.training import Carried, Fit
+from sparkdl.optim.inputs import in_models_order
 from sparkdl.optim.trainer import is_dataframe
 
 OF_FIT = {"batch_size", "max_epochs", "end", "validate", "shuffle", "progress", "steps_per_epoch", "optimizer"}
 
 
 class Model:
-    """``module``, any net of this library, with Keras's methods; ``Model(inputs, outputs)`` makes one of nodes.
+    """``module``, any net of this library, with Keras's methods; ``Model(inputs, outputs)`` makes one of nodes, where
+    ``outputs`` may be a dict of them by name.
 
     ::
 
@@ -35,37 +39,57 @@ class Model:
     """
 
     def __init__(self, module: Any, outputs: Any = None) -> None:
+        named = isinstance(outputs, Mapping)
         module = nn.Graph(module, outputs) if outputs is not None else module
         if not isinstance(module, nn.Module):
             raise TypeError(f"Model takes a sparkdl.nn.Module, or inputs and outputs, got {type(module).__name__}.")
         self.module: nn.Module = module
+        self._mapped = named
         self.optimizer: optim.UpdateRule | None = None
-        self.loss: nn.Loss | None = None
-        self.metrics: list[optim.Metric] = []
+        self.compiled: Compiled | None = None
         self.history: History | None = None
         self.stop_training = False
         self._options: dict[str, Any] = {}
         self._carried = Carried()
 
+    @property
+    def loss(self) -> nn.Loss | None:
+        """What training makes small."""
+        return None if self.compiled is None else self.compiled.loss
+
+    @property
+    def metrics(self) -> list[optim.Metric]:
+        """What is measured beside the loss."""
+        return [] if self.compiled is None else self.compiled.metrics
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names under which losses, metrics and targets of several outputs go."""
+        known = self.compiled.outputs if self.compiled is not None else outputs_of(self.module)
+        return [] if known is None else list(known.names)
+
     def compile(
-        self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Sequence[Any] | None = None,
-        loss_weights: Any = None, weighted_metrics: Sequence[Any] | None = None, **trainer: Any,
+        self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None,
+        loss_weights: Any = None, weighted_metrics: Any = None, **trainer: Any,
     ) -> None:  # fmt: skip
         """Says how to train: objects of ``sparkdl.optim`` and ``sparkdl.nn``, or Keras's names for them.
 
-        ``loss`` may be a list with one per output, weighted by ``loss_weights``. Sample weights count in
-        ``weighted_metrics`` and not in ``metrics``. ``trainer`` are options of ``optim.Trainer``: ``seed``, ``clip``,
-        ``tasks``, ``shards``, ``codec``, ``checkpoint`` and so on. The optimizer starts without state.
+        For a model of several outputs ``loss`` is one for each of them, or a list or a dict by ``output_names``, with
+        None for an output that is not trained; ``loss_weights``, ``metrics`` and ``weighted_metrics`` are lists with an
+        entry per output, or dicts by name. Sample weights count in ``weighted_metrics`` and not in ``metrics``.
+        ``trainer`` are options of ``optim.Trainer``: ``seed``, ``clip``, ``tasks``, ``shards``, ``codec``,
+        ``checkpoint`` and so on. The optimizer starts without state.
         """
         if loss is None:
             raise ValueError("compile: give a loss, as in compile('adam', 'mse').")
         taken = OF_FIT & trainer.keys()
         if taken:
             raise TypeError(f"compile: {', '.join(sorted(taken))} is for fit to say.")
-        if isinstance(metrics, str) or isinstance(weighted_metrics, str):
-            raise TypeError("compile: metrics is a list of metrics, as in metrics=['accuracy'].")
-        self.optimizer, self.loss = names.optimizer(optimizer), names.loss(loss, loss_weights)
-        self.metrics = names.metrics(metrics or (), weighted_metrics or (), self.loss)
+        for given in (metrics, weighted_metrics):
+            if given is not None and not isinstance(given, list | tuple | Mapping):
+                raise TypeError(f"compile: metrics is a list of metrics, as in metrics=['accuracy'], got {given!r}.")
+        made = compiled(self.module, loss, loss_weights, metrics, weighted_metrics)
+        self.optimizer, self.compiled = names.optimizer(optimizer), made
         self._options = trainer
         self._carried = Carried()
         self._trainer()  # refuses wrong options now
@@ -79,7 +103,8 @@ class Model:
     ) -> History:  # fmt: skip
         """Trains and returns the history; a second call goes on with the optimizer's state.
 
-        x, y           arrays (lists or dicts of them for several inputs), or a DataFrame and its label column
+        x, y           arrays, lists of them or dicts by name for several inputs and outputs; or a DataFrame and its
+                       label column, for several outputs a list of columns or a dict by name
         batch_size     32 if it is not given
         features       the DataFrame's columns of inputs
         verbose        0: no progress bar
@@ -93,16 +118,20 @@ class Model:
 
         ``validation_batch_size`` changes no figure; ``validation_steps`` is refused: all rows are looked at.
         """
-        self._check_compiled()
+        made = self._check_compiled()
         if validation_steps is not None:
             raise UnsupportedError("fit: validation looks at all rows; give fewer in validation_data.")
         if not epochs > initial_epoch >= 0:
             raise ValueError(f"fit: epochs must be > initial_epoch >= 0, got {epochs!r} and {initial_epoch!r}.")
         spark = is_dataframe(x)
         told = checked(callbacks, spark)
-        of = of_frame(x, y, features, validation_split, validation_data, class_weight, sample_weight) if spark else (
-            of_arrays(x, y, validation_split, validation_data, class_weight, sample_weight)
-        )  # fmt: skip
+        y, many = made.targets(y, spark), len(made.outputs.names) > 1
+        sample_weight = checked_weights(many, class_weight, sample_weight, spark)
+        if spark:
+            of = of_frame(x, y, features, validation_split, validation_data, class_weight, sample_weight)
+        else:
+            x, held = inputs_in_order(self.module, x), self._arrays(validation_data)
+            of = of_arrays(x, y, validation_split, held, class_weight, sample_weight)
         trainer = {
             "batch_size": 32 if batch_size is None else batch_size, "shuffle": shuffle,
             "progress": verbose not in (0, "0", False), "steps_per_epoch": steps_per_epoch,
@@ -118,7 +147,7 @@ class Model:
 
         ``batch_size`` changes no figure; ``steps`` is refused: all rows are looked at.
         """
-        self._check_compiled()
+        made = self._check_compiled()
         if steps is not None:
             raise UnsupportedError("evaluate looks at all rows; give it fewer.")
         trainer, told = self._trainer(), self._told(callbacks)
@@ -126,10 +155,11 @@ class Model:
         for each in told:
             each.on_test_begin({})
         if is_dataframe(x):
-            columns = {"features": features, "label": y, "weight": sample_weight}
+            columns = {"features": features, "label": made.targets(y, True), "weight": sample_weight}
             figures = trainer.evaluate(x, metrics=metrics, **columns)
         else:
-            figures = trainer.evaluate((x, y) if sample_weight is None else (x, y, sample_weight), metrics=metrics)
+            data = self._arrays((x, y) if sample_weight is None else (x, y, sample_weight))
+            figures = trainer.evaluate(data, metrics=metrics)
         for each in told:
             each.on_test_end(dict(figures))
         if return_dict:
@@ -140,13 +170,20 @@ class Model:
         self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None,
         callbacks: Any = None, features: Any = "features",
     ) -> Any:  # fmt: skip
-        """The outputs for arrays; for a DataFrame the same rows with a column ``prediction`` more."""
+        """The outputs for arrays, several as a list, or as a dict if they were given as one; for a DataFrame the same
+        rows with a column ``prediction`` more, for several outputs with ``prediction_<name>`` for each.
+        """
         if steps is not None:
             raise UnsupportedError("predict takes all rows; give it fewer.")
         told, batch_size = self._told(callbacks), 256 if batch_size is None else batch_size
         for each in told:
             each.on_predict_begin({})
-        found = self._predict_frame(x, batch_size, features) if is_dataframe(x) else self.module.predict(x, batch_size)
+        if is_dataframe(x):
+            found = self._predict_frame(x, batch_size, features)
+        else:
+            found = self.module.predict(inputs_in_order(self.module, x), batch_size)
+            if self._mapped:
+                found = dict(zip(self.output_names, found if isinstance(found, list) else [found], strict=True))
         for each in told:
             each.on_predict_end({})
         return found
@@ -154,11 +191,14 @@ class Model:
     def _predict_frame(self, df: Any, batch_size: int, features: Any) -> Any:
         from sparkdl.ml import NNModel
 
+        features = in_models_order(self.module, features)
         columns: dict[str, Any] = {"featuresCol": features}
         if not isinstance(features, str):
             columns = {"featuresCols": list(features)}
         if isinstance(features, dict):
             columns["featuresShape"] = {name: list(shape) for name, shape in features.items()}
+        if len(self.output_names) > 1:
+            columns["outputCols"] = [f"prediction_{name}" for name in self.output_names]
         return NNModel(model=self.module, predictBatchSize=batch_size, **columns).transform(df)
 
     def __call__(self, *xs: Any) -> Any:
@@ -194,9 +234,18 @@ class Model:
             self.module.load_state_dict(dict(arrays))
 
     # -- inside ----------------------------------------------------------------------------------------------------
-    def _check_compiled(self) -> None:
-        if self.loss is None:
+    def _check_compiled(self) -> Compiled:
+        if self.compiled is None:
             raise RuntimeError("compile the model first: model.compile('adam', 'mse').")
+        return self.compiled
+
+    def _arrays(self, data: Any) -> Any:
+        """``(x, y)`` or ``(x, y, weight)`` with inputs and targets in the order in which model and loss take them."""
+        if not isinstance(data, tuple | list) or not 2 <= len(data) <= 3:
+            return data
+        x, y, *weight = data
+        weights = [checked_weights(len(self.output_names) > 1, None, each) for each in weight]
+        return inputs_in_order(self.module, x), self._check_compiled().targets(y), *weights
 
     def _told(self, callbacks: Any) -> list[Callback]:
         told = checked(callbacks)

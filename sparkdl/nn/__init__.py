@@ -44,6 +44,7 @@ __getattr__, __dir__, __all__ = attach(
             *("Replicate", "Expand", "Stack", "Unbind", "Echo"),
         ],
         "layers.norm": ["LayerNorm", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"],
+        "layers.rms_norm": ["RMSNorm"],
         "layers.normalize": ["Normalize", "NormalizeScale"],
         "layers.padding": [
             *("ConstantPad1d", "ConstantPad2d", "ConstantPad3d", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d"),
@@ -116,7 +117,7 @@ __getattr__, __dir__, __all__ = attach(
         "layers.gru": ["GRU"],
         "layers.lstm": ["LSTM", "LSTMPeephole"],
         "layers.rnn": ["RNN"],
-        "layers.masks": ["NotEqualMask", "MaskSteps", "MaskedMean"],
+        "layers.masks": ["NotEqualMask", "StepMask", "MaskSteps", "MaskedMean"],
         "layers.slope_below_zero": ["SlopeBelowZero"],
         "layers.repeat": ["Repeat", "Reverse", "Tile"],
         "layers.axis_norm": ["AxisNorm"],

@@ -20,14 +20,16 @@ class Graph(Module):
     """A module from ``inputs`` (nodes made by ``nn.Input``) to ``outputs`` (nodes).
 
     Several inputs are given as a list or tuple in the order of ``inputs``, or as a dict by name; several outputs come
-    as a list, one as a bare array. The layers are sub-modules under the names given in ``names`` or made up from
-    their class.
+    as a list, one as a bare array. ``output_names`` are the keys where ``outputs`` is a dict, else the names of the
+    layers that make them. The layers are sub-modules under the names given in ``names`` or made up from their class.
     """
 
     def __init__(self, inputs: Any, outputs: Any, names: Mapping[int, str] | None = None) -> None:
         super().__init__()
         self.inputs = list(inputs) if isinstance(inputs, Sequence) else [inputs]
-        self.outputs = list(outputs) if isinstance(outputs, Sequence) else [outputs]
+        named = isinstance(outputs, Mapping)
+        given = list(outputs.values()) if named else outputs
+        self.outputs = list(given) if isinstance(given, Sequence) else [given]
         known = {id(node): i for i, node in enumerate(self.inputs)}
         counts: dict[str, int] = {}
         placed: set[int] = set()
@@ -41,6 +43,20 @@ class Graph(Module):
             while (name := base if counts[base] == 1 else f"{base}_{counts[base]}") in self._modules:
                 counts[base] += 1
             self._modules[name] = call.layer
+        self.output_names = [str(name) for name in outputs] if named else self._output_names()
+
+    def _output_names(self) -> list[str]:
+        """Each output's layer, with a number where one makes several of them."""
+        name_of = {id(module): name for name, module in self._modules.items()}
+        found: list[str] = []
+        for node in self.outputs:
+            base = node.name or "output" if node.call is None else name_of[id(node.call.layer)]
+            name, number = base, 1
+            while name in found:
+                number += 1
+                name = f"{base}_{number}"
+            found.append(name)
+        return found
 
     def forward(self, *xs: Node) -> Any:
         """Writes the graph's calls down once more, on other nodes."""
@@ -67,7 +83,8 @@ class Graph(Module):
             example = node._example
             shape, dtype = (None, None) if example is None else (list(example.shape[1:]), str(example.dtype))
             inputs.append({"name": node.name, "shape": shape, "dtype": dtype})
-        return {"inputs": inputs, "calls": calls, "outputs": [number[id(node)] for node in self.outputs]}
+        outputs = [number[id(node)] for node in self.outputs]
+        return {"inputs": inputs, "calls": calls, "outputs": outputs, "output_names": list(self.output_names)}
 
     @classmethod
     def from_description(cls, described: Mapping[str, Any], modules: Mapping[str, Module]) -> Graph:
@@ -79,7 +96,9 @@ class Graph(Module):
         inputs, names = list(nodes), {id(module): name for name, module in modules.items()}
         for module, reads, name in described["calls"]:
             nodes.extend(Call(modules[module], tuple(nodes[i] for i in reads), name).outputs)  # type: ignore[arg-type]
-        return cls(inputs, [nodes[i] for i in described["outputs"]], names)
+        graph = cls(inputs, [nodes[i] for i in described["outputs"]], names)
+        graph.output_names = list(described.get("output_names") or graph.output_names)  # files of old have none
+        return graph
 
     def __getstate__(self) -> dict[str, Any]:
         state = {k: v for k, v in super().__getstate__().items() if k not in ("inputs", "outputs")}

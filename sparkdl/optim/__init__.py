@@ -77,6 +77,7 @@ __getattr__, __dir__, __all__ = attach(
         "metrics.curves": ["AUC", "MeanAveragePrecision", "PRAUC"],
         "metrics.detection": ["MeanAveragePrecisionObjectDetection"],
         "metrics.loss": ["Loss"],
+        "metrics.of_output": ["OfOutput"],
         "metrics.ranking": ["HitRatio", "LabelRankingAveragePrecision", "NDCG"],
         "metrics.regression": ["MAE", "MSE", "R2"],
     },

@@ -14,6 +14,7 @@ from sparkdl.nn.graph import program_of
 from sparkdl.nn.module import Module
 from sparkdl.nn.plan import planned
 from sparkdl.nn.program import Pass
+from sparkdl.optim.metrics.of_output import check_outputs
 from sparkdl.tree import fold
 
 BATCH = 256  # rows at a time
@@ -57,6 +58,7 @@ def shard_states(model: Module, feed: Feed, shard: int, metrics: tuple[Any, ...]
         rows = feed.rows(Batch(0, len(local), bounds, local - start, local, local))
         outputs = run_eval(model, rows.inputs)
         y = outputs[0] if len(outputs) == 1 else tuple(outputs)
+        check_outputs(metrics, y)
         states = [m.update(s, y, rows.target, rows.weight) for m, s in zip(metrics, states, strict=True)]
     return states
 

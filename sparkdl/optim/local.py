@@ -22,6 +22,7 @@ from sparkdl.optim.exchange.local import Local
 from sparkdl.optim.exchange.member import Member
 from sparkdl.optim.explain import Explanation, explain
 from sparkdl.optim.history import History
+from sparkdl.optim.inputs import in_models_order
 from sparkdl.optim.job import Job
 from sparkdl.optim.loop import Loop
 from sparkdl.optim.trial import row_bytes, trial
@@ -32,8 +33,14 @@ def feed_of(job: Job, data: Any, order_by: Any = None) -> ArrayFeed:
     """A feed of ``(x, y)`` or ``(x, y, weight)``."""
     if not isinstance(data, tuple | list) or not 2 <= len(data) <= 3:
         raise DataError(f"arrays come as (x, y) or (x, y, weight); got {type(data).__name__}.")
+    x, *rest = data
     return ArrayFeed(
-        *data, dtype=job.model.dtype, shards=job.shards, order_by=order_by, shuffle=job.shuffle,
+        in_models_order(job.model, x),
+        *rest,
+        dtype=job.model.dtype,
+        shards=job.shards,
+        order_by=order_by,
+        shuffle=job.shuffle,
         transform=job.transform,
     )
 
@@ -76,9 +83,7 @@ def fit_feed(
     )  # fmt: skip
     with _threads(job.threads):
         done = loop.run()
-    return History(
-        done.history, costs=CostReport([loop.facts()]), visits=loop.visits.report(), state=loop.handed
-    )
+    return History(done.history, costs=CostReport([loop.facts()]), visits=loop.visits.report(), state=loop.handed)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from sparkdl.nn.context import Run
 from sparkdl.optim.evaluate import States, figures, pack, unpack
 from sparkdl.optim.exchange.base import Exchange
 from sparkdl.optim.exchange.member import Member
+from sparkdl.optim.metrics.of_output import check_outputs
 from sparkdl.optim.microbatches import cut
 
 
@@ -30,6 +31,7 @@ class RunningMetrics:
         """The rows of one batch and the model's outputs for them."""
         if not self.metrics:
             return
+        check_outputs(self.metrics, y)
         for i, (a, b) in enumerate(zip(run.bounds, run.bounds[1:], strict=False)):
             if a == b:
                 continue

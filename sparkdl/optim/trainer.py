@@ -20,6 +20,7 @@ from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.checkpoint.files import LocalFiles
 from sparkdl.optim.checkpoint.snapshot import Snapshot
 from sparkdl.optim.history import History
+from sparkdl.optim.inputs import in_models_order
 from sparkdl.optim.job import Job
 from sparkdl.optim.progress import Progress
 from sparkdl.optim.rules.base import UpdateRule
@@ -236,6 +237,7 @@ class Trainer:
                 f"validation must be of the same kind as the training data, arrays or a DataFrame; got "
                 f"{type(data).__name__} to train on and {type(validation).__name__} to validate on."
             )
+        features = in_models_order(self.model, features)
         columns = {"features": features, "label": label, "weight": weight, "order_by": order_by}
         if frame and self.where == "auto":
             self.explain(data, **columns, transform=transform)
@@ -309,6 +311,7 @@ class Trainer:
         if is_dataframe(data):
             from sparkdl.optim.cluster.trial import explain_frame
 
+            features = in_models_order(self.model, features)
             columns = {"features": features, "label": label, "weight": weight, "order_by": order_by}
             self._explained = explain_frame(job, data, columns, self.tasks, self.epochs)
         else:
@@ -332,7 +335,7 @@ class Trainer:
         if is_dataframe(data):
             from sparkdl.optim.cluster.fit import evaluate_frame
 
-            given = {"features": features, "label": label, "weight": weight}
+            given = {"features": in_models_order(self.model, features), "label": label, "weight": weight}
             columns = {k: self._columns.get(k) if v is None else v for k, v in given.items()}
             return evaluate_frame(job, data, columns, self.tasks)
         from sparkdl.optim.local import evaluate_arrays

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 
+from sparkdl import optim
 from sparkdl.errors import UnsupportedError
 from sparkdl.importers import load_keras
 
@@ -118,3 +119,30 @@ def test_quantized_weights_are_refused(keras, tmp_path):
     model.save(tmp_path / "model.keras")
     with pytest.raises(UnsupportedError, match=r"'a' \(Dense\): its weights are quantized(?s:.*)'b' \(Dense\)"):
         load_keras(tmp_path / "model.keras")
+
+
+METRICS = {
+    "lists": [["accuracy"], ["mae", "mse"]],
+    "by name": {"size": ["mae"], "kind": ["accuracy", "sparse_top_k_categorical_accuracy"]},
+    "of one alone": [None, "mean_squared_error"],
+}
+
+
+@pytest.mark.parametrize("given", METRICS)
+def test_metrics_of_several_outputs_are_measured_on_their_outputs(keras, tmp_path, given):
+    x = keras.Input((4,))
+    outputs = [keras.layers.Dense(7, "softmax", name="kind")(x), keras.layers.Dense(2, name="size")(x)]
+    model = keras.Model(x, outputs)
+    model.compile("sgd", ["sparse_categorical_crossentropy", "mae"], loss_weights=[1.0, 0.5], metrics=METRICS[given])
+    draw = np.random.default_rng(0)
+    data, kind = draw.normal(size=(40, 4)).astype(np.float32), draw.integers(0, 7, 40)
+    size = draw.normal(size=(40, 2)).astype(np.float32)
+    wanted = model.evaluate(data, [kind, size], return_dict=True, verbose=0)
+    model.save(tmp_path / "model.keras")
+    made = load_keras(tmp_path / "model.keras", compile=True)
+    found = made.compiled.trainer(made, batch_size=8).evaluate(
+        (data, (kind, size)), metrics=[optim.Loss(name="loss"), *made.compiled.metrics]
+    )
+    assert found.keys() == {key for key in wanted if key not in ("kind_loss", "size_loss")}
+    for name, value in found.items():
+        np.testing.assert_allclose(value, wanted[name], rtol=1e-5, err_msg=name)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sparkdl import keras, nn, optim
-from sparkdl.errors import UnsupportedError
+from sparkdl.errors import DataError, UnsupportedError
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((120, 5)).astype(np.float32)
@@ -81,9 +81,8 @@ def test_names_stand_for_objects_with_kerass_numbers():
         model.compile(name, "mae")
         assert type(model.optimizer).__name__ == cls
     assert model.optimizer.lr == 0.001
-    for loss, metric in (("binary_crossentropy", "BinaryAccuracy"), ("sparse_categorical_crossentropy", "Accuracy")):
-        model.compile("sgd", loss, ["acc"])
-        assert type(model.metrics[0].metric).__name__ == metric and model.metrics[0].name == "accuracy"
+    model.compile("sgd", nn.BCEWithLogitsLoss(), ["acc", "accuracy"])
+    assert [m.name for m in model.metrics] == ["acc", "accuracy"] and model.metrics[0].metric.threshold == 0
 
 
 def test_accuracy_takes_class_numbers_and_one_hot_targets():
@@ -292,6 +291,15 @@ def test_metrics_without_and_with_weights():
         assert history[f"{prefix}weighted_accuracy"] == [pytest.approx((right * weight).sum() / weight.sum())]
 
 
+def test_sample_weights_may_stand_in_a_column():
+    weight, figures = RNG.random((120, 1)), []
+    for given in (weight, weight[:, 0], weight[:, 0].tolist()):
+        model = compiled()
+        history = model.fit(X, Y, sample_weight=given, validation_data=(X, Y, given), **QUIET).history
+        figures.append((history, model.evaluate(X, Y, sample_weight=given)))
+    assert figures[0] == figures[1] == figures[2]
+
+
 def test_validation_after_chosen_epochs():
     for freq, count in ((2, 2), ([1, 4], 2), ([3], 1)):
         history = compiled().fit(X, Y, validation_split=0.1, validation_freq=freq, **{**QUIET, "epochs": 4})
@@ -344,11 +352,20 @@ class OfBatches(keras.Callback):
         (lambda m: m.compile("quick", "mse"), ValueError, "no optimizer is called 'quick'"),
         (lambda m: m.compile("sgd", "mse", ["quality"]), ValueError, "no metric is called 'quality'"),
         (lambda m: m.compile("sgd", "mse", [3]), TypeError, "got 3"),
-        (lambda m: m.compile("sgd", "mse", loss_weights=[1.0]), ValueError, "list of losses"),
+        (lambda m: m.compile("sgd", "mse", [optim.MAE]), TypeError, "make an object of it, MAE"),
+        (lambda m: m.compile("sgd", nn.MSELoss), TypeError, "got the class MSELoss; make an object of it"),
+        (lambda m: m.compile("sgd", "mse", loss_weights=[1.0, 2.0]), ValueError, "loss_weights is a list"),
+        (lambda m: m.compile("sgd", "mse", ["sum"]), ValueError, "knows no targets"),
+        (lambda m: m.compile("sgd", "mse", ["precision_at_recall"]), ValueError, "needs a recall"),
         (lambda m: m.compile("sgd", "mse", batch_size=3), TypeError, "is for fit to say"),
         (lambda m: m.compile("sgd", "mse", sead=3), TypeError, "sead"),
         (lambda m: m.fit(X, Y, callbacks=[print]), TypeError, "keras.Callback"),
         (lambda m: m.fit(X, Y, callbacks=[OfBatches()]), UnsupportedError, "in training only"),
+        (
+            lambda m: m.fit(X, Y, sample_weight=np.ones((120, 2))),
+            DataError,
+            r"one number per sample, .* got shape \(120, 2\)",
+        ),
         (lambda m: m.fit(X, Y, validation_split=1.0), ValueError, "in \\(0, 1\\)"),
         (lambda m: m.fit(X, Y, validation_split=0.1, validation_data=(X, Y)), ValueError, "not both"),
         (lambda m: m.fit(X, Y, epochs=2, initial_epoch=2), ValueError, "epochs must be"),

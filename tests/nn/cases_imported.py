@@ -303,6 +303,19 @@ CASES = {
         lambda layer, x: (x != 0).any(2) * 1.0,
         inputs=lambda rng, s: rng.integers(0, 2, s) * 1.0,
     ),
+    "StepMask": Case(
+        nn.StepMask,
+        ((3, 4, 2), (3,)),
+        lambda layer, x, lengths: np.array([[float(t < n) for t in range(x.shape[1])] for n in lengths]).reshape(-1, 4),
+        inputs=[None, lambda rng, s: rng.integers(0, 5, s)],
+        bad=[(((3, 4, 2), (3, 2)), "mask"), (((3,), (3,)), "steps")],
+    ),
+    "StepMask of a mask": Case(
+        nn.StepMask,
+        ((3, 4), (3, 4)),
+        lambda layer, x, mask: (mask != 0) * 1.0,
+        inputs=[None, lambda rng, s: rng.integers(0, 3, s)],
+    ),
     "MaskSteps": Case(
         nn.MaskSteps,
         ((3, 4, 2), (3, 4)),

@@ -93,8 +93,9 @@ def regions_last(case):
 def sequences_last(case):
     """The row of a recurrent layer of pictures, channels last in inputs, states and outputs."""
 
-    def reference(layer, x, *states):
-        found = case.reference(layer, np.moveaxis(x, -1, 2), *map(first, states))
+    def reference(layer, x, *others):
+        others = [other if other.ndim < 3 else first(other) for other in others]
+        found = case.reference(layer, np.moveaxis(x, -1, 2), *others)
         found = found if isinstance(found, list) else [found]
         outputs = [np.moveaxis(found[0], 2 if layer.return_sequences else 1, -1), *map(last, found[1:])]
         return outputs if len(outputs) > 1 else outputs[0]
@@ -104,7 +105,7 @@ def sequences_last(case):
     return dataclasses.replace(
         case,
         make=with_channels_last(case),
-        shapes=((batch, steps, *places, channels), *((n, *p, c) for n, c, *p in states)),
+        shapes=((batch, steps, *places, channels), *(s if len(s) < 3 else (s[0], *s[2:], s[1]) for s in states)),
         reference=reference,
         torch=None,
         bad=[((2, 3), r"takes \(batch, steps, "), *others],
@@ -150,6 +151,9 @@ CASES = {
             ((3, 4, 2, 2, 3, 2), (3, 3, 2, 3, 2), (3, 3, 2, 3, 2)),
             cases_recurrent.conv_lstm,
         )
+    ),
+    "ConvLSTM2d, lengths and states, channels last": sequences_last(
+        cases_recurrent.CASES["ConvLSTM2d, lengths and states"]
     ),
     "Conv1d, circular": Case(
         lambda: nn.Conv1d(2, 3, 3, padding=2, padding_mode="circular"),

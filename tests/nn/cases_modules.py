@@ -4,6 +4,8 @@ import numpy as np
 
 from sparkdl import nn
 from tests.nn.case import Case
+from tests.nn.cases_recurrent import conv_lstm, holes, lengths
+from tests.nn.naive_recurrent import gru_step, lstm_step, reference
 
 
 def by_torch(make):
@@ -29,8 +31,10 @@ def torch_of(make):
     return lambda torch: make(torch.nn, batch_first=True)
 
 
-def encoder_layer(norm_first):
-    return lambda lib, **first: lib.TransformerEncoderLayer(6, 2, 8, 0.0, "gelu", norm_first=norm_first, **first)
+def encoder_layer(norm_first, bias=True):
+    return lambda lib, **first: lib.TransformerEncoderLayer(
+        6, 2, 8, 0.0, "gelu", norm_first=norm_first, bias=bias, **first
+    )
 
 
 def encoder(lib, **first):
@@ -38,10 +42,10 @@ def encoder(lib, **first):
     return lib.TransformerEncoder(layer, 2, **({"enable_nested_tensor": False} if first else {}))
 
 
-def decoder_layer(norm_first):
+def decoder_layer(norm_first, bias=True):
     def make(lib, **first):
         own = {} if first else {"causal": False}  # PyTorch hides nothing unless it is given a mask
-        return lib.TransformerDecoderLayer(6, 2, 8, 0.0, norm_first=norm_first, **first, **own)
+        return lib.TransformerDecoderLayer(6, 2, 8, 0.0, norm_first=norm_first, bias=bias, **first, **own)
 
     return make
 
@@ -101,6 +105,24 @@ def carried(layer, x, state):
 def both_ways(layer, x):
     back = layer.backward_layer(x[:, ::-1])
     return np.concatenate([layer.forward_layer(x), back[:, ::-1]], 2)
+
+
+def masked_ways(of):
+    """``of`` is the naive reference of both layers."""
+
+    def run(layer, x, mask, *states):
+        mask = np.arange(x.shape[1]) < mask[:, None] if mask.ndim == 1 else mask
+        half = len(states) // 2
+        ahead = of(layer.forward_layer, x, mask, *states[:half])
+        back = of(layer.backward_layer, x[:, ::-1], mask[:, ::-1], *states[half:])
+        ahead, back = (part if isinstance(part, list) else [part] for part in (ahead, back))
+        if layer.backward_layer.return_sequences:
+            back[0] = back[0][:, ::-1]
+        features = 2 if layer.forward_layer.return_sequences else 1
+        merged = {"concat": lambda a, b: np.concatenate([a, b], features), "mul": lambda a, b: a * b}
+        return [merged[layer.merge_mode](ahead[0], back[0]), *ahead[1:], *back[1:]]
+
+    return run
 
 
 def decoded(layer, x):
@@ -170,6 +192,32 @@ def of_graph(layer, a, b):
 MAPS = (2, 2, 8, 8), (2, 2, 4, 4)
 CASES = {
     "Bidirectional": Case(lambda: nn.Bidirectional(nn.RNN(3, 4)), (3, 5, 3), both_ways),
+    "Bidirectional with a mask": Case(
+        lambda: nn.Bidirectional(nn.GRU(3, 4), merge_mode="mul"),
+        ((4, 5, 3), (4, 5)),
+        masked_ways(reference(gru_step)),
+        inputs=[None, holes],
+    ),
+    "Bidirectional with lengths and states": Case(
+        lambda: nn.Bidirectional(nn.LSTM(3, 4, return_sequences=False, return_state=True)),
+        ((4, 5, 3), (4,), *((4, 1, 4),) * 4),
+        masked_ways(reference(lstm_step)),
+        inputs=[None, lengths, *(None,) * 4],
+    ),
+    "Bidirectional ConvLSTM with a mask": Case(
+        lambda: nn.Bidirectional(nn.ConvLSTM2d(2, 3, 3)),
+        ((3, 4, 2, 4, 3), (3, 4)),
+        masked_ways(conv_lstm),
+        inputs=[None, holes],
+    ),
+    "Bidirectional of what takes no mask": Case(
+        lambda: nn.Bidirectional(nn.TimeDistributed(nn.Linear(3, 2))),
+        (3, 5, 3),
+        lambda layer, x: np.concatenate(
+            [affine(each.module, x) for each in (layer.forward_layer, layer.backward_layer)], 2
+        ),
+        bad=[(((2, 5, 3), (2, 5)), "takes 1 inputs, got 2; a mask, lengths and states are for")],
+    ),
     "RecurrentDecoder": Case(
         lambda: nn.RecurrentDecoder(nn.RNN(3, 3, return_state=True), 4),
         (4, 3),
@@ -184,6 +232,8 @@ CASES = {
     ),
     "TransformerEncoderLayer": like_torch(encoder_layer(False), (3, 4, 6)),
     "TransformerEncoderLayer, norms first": like_torch(encoder_layer(True), (3, 4, 6)),
+    "TransformerEncoderLayer, no biases": like_torch(encoder_layer(False, False), (3, 4, 6)),
+    "TransformerDecoderLayer, no biases": like_torch(decoder_layer(True, False), (3, 4, 6), (3, 5, 6)),
     "TransformerEncoder": like_torch(encoder, (3, 4, 6)),
     "TransformerDecoderLayer": like_torch(decoder_layer(False), (3, 4, 6), (3, 5, 6)),
     "TransformerDecoderLayer, norms first": like_torch(decoder_layer(True), (3, 4, 6), (3, 5, 6)),

@@ -14,6 +14,10 @@ def normalised(x, axes, eps=1e-5):
     return (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + eps)
 
 
+def root_mean_square(x, axes, eps):
+    return x / np.sqrt((x**2).mean(axes, keepdims=True) + eps)
+
+
 def shaped(a, x):
     return a.reshape(1, -1, *[1] * (x.ndim - 2))
 
@@ -121,6 +125,21 @@ CASES = {
         lambda layer, x: normalised(x, 1),
         torch=lambda t: t.nn.LayerNorm(5, elementwise_affine=False),
         tolerance=2e-5,
+    ),
+    "RMSNorm": Case(
+        lambda: nn.RMSNorm(5),
+        (3, 4, 5),
+        lambda layer, x: root_mean_square(x, (2,), np.finfo(layer.dtype).eps) * layer.weight.value,
+        torch=lambda t: t.nn.RMSNorm(5),
+        tolerance=2e-5,
+        bad=[((3, 4), r"\(batch, \*, 5\)")],
+        refused=[(lambda: nn.RMSNorm(0), "normalized_shape")],
+    ),
+    "RMSNorm, several axes, without weights": Case(
+        lambda: nn.RMSNorm((4, 5), 1e-2, elementwise_affine=False),
+        (3, 4, 5),
+        lambda layer, x: root_mean_square(x, (1, 2), 1e-2),
+        torch=lambda t: t.nn.RMSNorm((4, 5), 1e-2, elementwise_affine=False),
     ),
     "GroupNorm": Case(
         lambda: nn.GroupNorm(2, 4),

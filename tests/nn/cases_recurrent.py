@@ -50,8 +50,12 @@ def same_convolution(x, w, bias=0.0):
     return y
 
 
-def conv_lstm(layer, x, *states):
+def conv_lstm(layer, x, *others):
     w = layer.state_dict()
+    states = [o for o in others if o.ndim > 2]
+    mask = next((o for o in others if o.ndim < 3), np.ones(x.shape[:2]))
+    mask = np.arange(x.shape[1]) < mask[:, None] if mask.ndim == 1 else mask
+    mask = mask[:, ::-1] if layer.go_backwards else mask
     peep = w.get("weight_ch", np.zeros((3, layer.hidden_channels)))
     peep = peep.reshape(3, -1, *[1] * layer.rank)
     x = x[:, ::-1] if layer.go_backwards else x
@@ -61,6 +65,9 @@ def conv_lstm(layer, x, *states):
         h, c = (s[n] for s in states) if states else (zero, zero)
         outputs = []
         for t in range(x.shape[1]):
+            if not mask[n, t]:
+                outputs.append(0 * h if layer.zero_output_for_mask else h)
+                continue
             gates = same_convolution(x[n, t], w["weight_ih"], w.get("bias", 0.0)) + same_convolution(h, w["weight_hh"])
             i, f, g, o = np.split(gates, 4)
             new = sigmoid(f + peep[1] * c) * c + sigmoid(i + peep[0] * c) * np.tanh(g)
@@ -246,6 +253,22 @@ CASES = {
     "ConvLSTM1d": Case(lambda: nn.ConvLSTM1d(2, 3, 3, peephole=True, return_state=True), (3, 4, 2, 5), conv_lstm),
     "ConvLSTM3d": Case(
         lambda: nn.ConvLSTM3d(1, 2, 3, peephole=True, return_state=True), (2, 3, 1, 3, 2, 3), conv_lstm, tolerance=2e-5
+    ),
+    "ConvLSTM2d with a mask": Case(
+        lambda: nn.ConvLSTM2d(2, 3, 3, peephole=True),
+        ((4, 5, 2, 4, 3), (4, 5)),
+        conv_lstm,
+        inputs=[None, holes],
+        bad=[(((2, 3, 2, 4, 4), (2, 4)), r"one mask \(2, 3\) or lengths"), (((2, 3, 2, 4, 4), (2, 2)), "one mask")],
+    ),
+    "ConvLSTM2d, lengths and states": Case(
+        lambda: nn.ConvLSTM2d(2, 3, 3, return_state=True, zero_output_for_mask=True, go_backwards=True),
+        ((4, 5, 2, 4, 3), (4, 3, 4, 3), (4,), (4, 3, 4, 3)),
+        conv_lstm,
+        inputs=[None, None, lengths, None],
+    ),
+    "ConvLSTM1d, last step of some": Case(
+        lambda: nn.ConvLSTM1d(2, 3, 3, return_sequences=False), ((4, 5, 2, 4), (4,)), conv_lstm, inputs=[None, lengths]
     ),
     "BinaryTreeLSTM": Case(
         lambda: nn.BinaryTreeLSTM(3, 4),

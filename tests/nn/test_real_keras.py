@@ -69,6 +69,23 @@ CASES = {
     "masked LSTM": (SEQUENCE, lambda L: L.Masking(), lambda L: L.LSTM(3, return_sequences=True)),
     "masked GRU, reset before": (SEQUENCE, lambda L: L.Masking(), lambda L: L.GRU(3, reset_after=False)),
     "masked, both ways": (SEQUENCE, lambda L: L.Masking(), lambda L: both(L, "concat", "LSTM")),
+    "masked frames": (
+        (3, 60),
+        lambda L: L.Masking(),
+        lambda L: L.TimeDistributed(L.Reshape((5, 6, 2))),
+        lambda L: L.ConvLSTM2D(3, 3, padding="same", return_sequences=True),
+        lambda L: L.ConvLSTM2D(2, 3),
+    ),
+    "masked frames, both ways": (
+        (3, 60),
+        lambda L: L.Masking(),
+        lambda L: L.TimeDistributed(L.Reshape((5, 6, 2))),
+        lambda L: L.Bidirectional(L.ConvLSTM2D(2, 3, padding="same", return_sequences=True), merge_mode="sum"),
+    ),
+    "masked places": (FILM, lambda L: L.Masking(), lambda L: L.ConvLSTM2D(3, 3, padding="same", return_sequences=True)),
+    "masked places, backwards": (
+        (3, 6, 2), lambda L: L.Masking(), lambda L: L.ConvLSTM1D(3, 3, padding="same", go_backwards=True)
+    ),
     "masked mean": (SEQUENCE, lambda L: L.Masking(), lambda L: L.GlobalAveragePooling1D()),
     "TimeDistributed": ((3, 5, 6, 2), lambda L: L.TimeDistributed(L.Conv2D(3, 2))),
     "RepeatVector, Permute": (VECTOR, lambda L: L.RepeatVector(3), lambda L: L.Permute((2, 1))),

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sparkdl import kernel, nn
-from sparkdl.errors import DataError
+from sparkdl.errors import DataError, ShapeError
 
 
 def test_the_padding_row_starts_as_zeros_and_is_not_trained():
@@ -159,3 +159,40 @@ def test_a_beam_as_wide_as_the_tree_finds_the_best_sequences(alpha):
         assert np.isneginf(values[sample, len(wanted) :]).all()
         for sequence, value in zip(found[sample], values[sample][: len(wanted)], strict=False):
             assert every[tuple(sequence)] == pytest.approx(value)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_bidirectional_with_lengths_is_pytorchs_packed_sequence_and_so_are_its_gradients(kind):
+    rng = np.random.default_rng(5)
+    lengths = np.array([4, 1, 6, 3])
+    one, other = (getattr(nn, kind)(3, 5, zero_output_for_mask=True) for _ in range(2))
+    layer = nn.Bidirectional(one, other).train()
+    real = getattr(torch.nn, kind)(3, 5, bidirectional=True, batch_first=True)
+    state = {**one.state_dict(), **{f"{name}_reverse": value for name, value in other.state_dict().items()}}
+    real.load_state_dict({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in state.items()})
+    x, dy = (rng.standard_normal((4, 6, n)).astype(np.float32) for n in (3, 10))
+    inputs = torch.from_numpy(x).requires_grad_()
+    pack = torch.nn.utils.rnn.pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+    wanted, _ = torch.nn.utils.rnn.pad_packed_sequence(real(pack)[0], batch_first=True, total_length=6)
+    wanted.backward(torch.from_numpy(dy))
+    np.testing.assert_allclose(layer(x, lengths), wanted.detach().numpy(), atol=1e-6)
+    dx, none = layer.backward(dy)
+    assert none is None
+    np.testing.assert_allclose(dx, inputs.grad.numpy(), atol=1e-5)
+    for name, p in [*one.named_parameters(), *((f"{n}_reverse", p) for n, p in other.named_parameters())]:
+        np.testing.assert_allclose(p.gradient, getattr(real, name).grad.numpy(), atol=2e-5)
+
+
+def test_a_sample_cut_to_its_length_has_the_same_states():
+    """ConvLSTM, from both ends: what lies behind a sample's last step has no part in it."""
+    layer = nn.Bidirectional(nn.ConvLSTM2d(2, 3, 3, return_sequences=False, return_state=True, peephole=True))
+    x, lengths = np.random.default_rng(6).standard_normal((3, 5, 2, 4, 3)).astype(np.float32), np.array([2, 5, 1])
+    found = layer(x, lengths)
+    for n, length in enumerate(lengths):
+        for whole, cut in zip(found, layer(x[n : n + 1, :length]), strict=True):
+            np.testing.assert_allclose(whole[n], cut[0], rtol=1e-6)
+
+
+def test_bidirectional_says_what_a_mask_must_be():
+    with pytest.raises(ShapeError, match=r"one mask \(2, 5\) or lengths \(2,\), got \[\(2, 4\)\]"):
+        nn.Bidirectional(nn.GRU(3, 4))(np.zeros((2, 5, 3), np.float32), np.ones((2, 4)))

@@ -77,7 +77,7 @@ NAIVE = {
     """,
     "of what else a net is made of": """
         Cond While Graph Map Residual Echo SelectInput NarrowInputs MaskedSelect MaskScores
-        NotEqualMask CountCategories Lookup TopKIndices
+        NotEqualMask StepMask CountCategories Lookup TopKIndices
     """,
     "sparse": "DenseToSparse SparseConcat SparseLinear",
     "PyTorch defines another gradient": "Cholesky GradientReversal",

@@ -46,6 +46,20 @@ def values(rng):
     return target + rng.standard_normal((80, 3)).astype(np.float32), target
 
 
+def pairs(rng):
+    """Two outputs and two targets."""
+    (a, s), (b, t) = values(rng), values(rng)
+    return (a, b), (s, t)
+
+
+def rows_of(x, rows):
+    return tuple(each[rows] for each in x) if isinstance(x, tuple) else x[rows]
+
+
+def length(x):
+    return len(x[0]) if isinstance(x, tuple) else len(x)
+
+
 def candidates(rng):
     return rng.standard_normal((60, 12)).astype(np.float32), rng.integers(0, 12, 60)
 
@@ -243,6 +257,23 @@ CASES = [
         boxes,
         detections("coco", tuple(0.5 + 0.05 * i for i in range(10))),
         weighted=False,
+    ),
+]
+CASES += [
+    Case(
+        lambda: optim.OfOutput(optim.MAE(), 1),
+        pairs,
+        lambda y, t, w: sk.mean_absolute_error(t[1], y[1], sample_weight=w),
+    ),
+    Case(
+        lambda: optim.OfOutput(optim.Top1Accuracy(), 0, target=1, name="first"),
+        lambda rng: (pairs(rng)[0], (values(rng)[1], rng.integers(0, 3, 80))),
+        lambda y, t, w: sk.accuracy_score(t[1], y[0].argmax(1), sample_weight=w),
+    ),
+    Case(
+        lambda: optim.OfOutput(optim.AUC(), 1),
+        lambda rng: ((values(rng)[0], values(rng)[0][:, 0]), rng.integers(0, 2, 80)),
+        lambda y, t, w: sk.roc_auc_score(t, y[1], sample_weight=w),
     ),
 ]
 ABSTRACT = {"Metric", "SumMetric", "RowMetric"}

@@ -13,7 +13,7 @@ from sparkdl import nn, optim
 from sparkdl.errors import DataError, ShapeError
 from sparkdl.optim.metrics.exact import add, add_bins, exact_bins, exact_sum, rounded
 
-from .metriccases import ABSTRACT, CASES
+from .metriccases import ABSTRACT, CASES, length, rows_of
 
 cases = pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
 
@@ -31,7 +31,7 @@ def same_bits(a, b):
 def test_the_figure_is_scikit_learns_with_and_without_weights(case):
     rng = np.random.default_rng(3)
     output, target = case.data(rng)
-    for weight in (None, rng.random(len(output)).astype(np.float32)) if case.weighted else (None,):
+    for weight in (None, rng.random(length(output)).astype(np.float32)) if case.weighted else (None,):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             expected = case.expected(output, target, weight)
@@ -42,14 +42,14 @@ def test_the_figure_is_scikit_learns_with_and_without_weights(case):
 def test_the_figure_has_the_same_bits_however_rows_are_dealt_out(case):
     rng = np.random.default_rng(5)
     output, target = case.data(rng)
-    weight = rng.random(len(output)) if case.weighted else None
+    weight = rng.random(length(output)) if case.weighted else None
     metric = case.make()
     whole = metric(output, target, weight)
-    for pieces in (2, 7, len(output)):
-        rows = rng.permutation(len(output))
+    for pieces in (2, 7, length(output)):
+        rows = rng.permutation(length(output))
         states = []
         for part in np.array_split(rows, pieces):
-            batch = output[part], target[part], None if weight is None else weight[part]
+            batch = rows_of(output, part), rows_of(target, part), None if weight is None else weight[part]
             states.append(metric.update(metric.zero(), *batch))
         states.append(metric.zero())  # a shard without rows
         while len(states) > 1:
@@ -64,7 +64,7 @@ def test_an_empty_batch_changes_nothing_and_no_rows_give_nan(case):
     output, target = case.data(np.random.default_rng(5))
     metric = case.make()
     state = metric.update(metric.zero(), output, target)
-    again = metric.update(state, output[:0], target[:0])
+    again = metric.update(state, rows_of(output, slice(0)), rows_of(target, slice(0)))
     same_bits(metric.value(again), metric.value(state))
     nothing = metric.value(metric.zero())
     assert nothing.size == 0 if isinstance(nothing, np.ndarray) else math.isnan(nothing)
@@ -187,3 +187,21 @@ def test_sums_of_counts_infinities_and_nothing():
     assert exact_sum([np.inf, 1.0]).tolist() == [np.inf] and np.isnan(exact_sum([np.inf, -np.inf, 1.0])).all()
     assert exact_sum([1.7e308, 1.7e308]).tolist() == [np.inf]
     assert rounded(exact_sum([5e-324, 5e-324])) == 1e-323
+
+
+def test_a_metric_of_several_outputs_says_of_which():
+    x = nn.Input((4,), "x")
+    model, data = nn.Graph(x, [nn.Linear(4, 3)(x), nn.Linear(4, 1)(x)]), np.ones((20, 4), np.float32)
+    rows = data, (np.zeros(20, np.int64), data[:, :1])
+    loss = nn.ParallelLoss([nn.CrossEntropyLoss(), nn.MSELoss()])
+    trainer = optim.Trainer(model, loss, optim.SGD(0.1), batch_size=5, max_epochs=1, progress=False)
+    with pytest.raises(ShapeError, match=r"Top1Accuracy takes one output, the model has 2; .*optim.OfOutput"):
+        trainer.fit(rows, validation=rows, metrics=[optim.Top1Accuracy()])
+    trainer.fit(
+        rows, validation=rows, metrics=[optim.OfOutput(optim.Top1Accuracy(), 0), optim.OfOutput(optim.MAE(), 1)]
+    )
+    assert set(trainer.history[-1]) >= {"Top1Accuracy_0", "MAE_1"}
+    with pytest.raises(ShapeError, match="takes number 2 of several outputs, counted from 0, got 2"):
+        optim.OfOutput(optim.MAE(), 2)((data, data), data)
+    with pytest.raises(ShapeError, match="takes number 0 of several outputs, counted from 0, got one array"):
+        optim.OfOutput(optim.MAE(), 0)(data, data)

@@ -219,3 +219,21 @@ def test_a_loss_that_is_not_finite_names_the_layer():
     trainer = optim.Trainer(oracle.model(), nn.NLLLoss(), optim.SGD(lr=0.1), batch_size=32, progress=False)
     with pytest.raises(FloatingPointError, match="input"), np.errstate(all="ignore"):
         trainer.fit((x, y))
+
+
+def test_inputs_by_name_come_in_the_models_order():
+    """A dict in another order than the graph's inputs, which have one shape, would be swapped without a word."""
+
+    def weights(x):
+        nn.manual_seed(1)
+        a, b = nn.Input((3,), "a"), nn.Input((3,), "b")
+        model = nn.Graph([a, b], nn.Linear(3, 1)(a) - nn.Linear(3, 1)(b) * 2.0)
+        trainer = optim.Trainer(model, nn.MSELoss(), optim.SGD(0.1), batch_size=8, max_epochs=1, shuffle=False)
+        trainer.progress = False
+        trainer.fit((x, y), validation=(x, y))
+        return [*model.state_dict().values(), trainer.history["Loss"]]
+
+    rng = np.random.default_rng(0)
+    a, b, y = (rng.standard_normal((24, n)).astype(np.float32) for n in (3, 3, 1))
+    for one, other in zip(weights({"a": a, "b": b}), weights({"b": b, "a": a}), strict=True):
+        np.testing.assert_array_equal(one, other)

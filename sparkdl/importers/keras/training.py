@@ -42,12 +42,34 @@ def compiled(config: Any, model: ModelSpec, regularizers: dict[str, Any] | None 
     loss = config.get("loss")
     if loss is not None:
         made.loss = _known("loss", loss, lambda: _losses(loss, config.get("loss_weights"), model))
-    metrics = config.get("metrics") or []
-    for metric in _flat(metrics):
-        one = _known("metric", metric, functools.partial(metric_from, metric))
+    metrics = config.get("metrics")
+    for output, metric in _metrics(metrics, [ref.layer for ref in model.outputs]) if metrics else []:
+        one = _known("metric", metric, functools.partial(_metric_of, metric, output, model))
         if one is not None:
             made.metrics.append(one)
     return made
+
+
+def _metrics(given: Any, names: list[str]) -> list[tuple[int | str, Any]]:
+    """Each metric and the number (or unknown name) of its output, from lists with an entry per output or a dict by name."""
+    if len(names) == 1:
+        return [(0, metric) for metric in _flat(given)]
+    if isinstance(given, dict):
+        places: list[tuple[int | str, Any]] = [(names.index(k) if k in names else k, each) for k, each in given.items()]
+    else:
+        places = list(enumerate(given))
+    return [(place, metric) for place, each in places for metric in _flat([each]) if metric is not None]
+
+
+def _metric_of(given: Any, output: int | str, model: ModelSpec) -> Any:
+    from sparkdl import optim
+
+    made = metric_from(given)
+    if len(model.outputs) == 1:
+        return made
+    if isinstance(output, str) or output >= len(model.outputs):
+        raise ValueError(f"the model has no output {output!r}")
+    return optim.OfOutput(made, output, name=f"{model.outputs[output].layer}_{made.name}")
 
 
 def _known(what: str, given: Any, make: Callable[[], Any]) -> Any:
@@ -159,7 +181,7 @@ _LOSSES: dict[str, str] = {
     "binarycrossentropy": "BCELoss", "meansquarederror": "MSELoss", "mse": "MSELoss", "meanabsoluteerror": "L1Loss",
     "mae": "L1Loss", "meanabsolutepercentageerror": "MAPELoss", "mape": "MAPELoss", "meansquaredlogarithmicerror": "MSLELoss",
     "msle": "MSLELoss", "categoricalhinge": "CategoricalHingeLoss", "hinge": "MarginLoss", "logcosh": "LogCoshLoss",
-    "huber": "HuberLoss", "huberloss": "HuberLoss", "kullbackleiblerdivergence": "KullbackLeiblerDivergenceLoss",
+    "bce": "BCELoss", "huber": "HuberLoss", "huberloss": "HuberLoss", "kullbackleiblerdivergence": "KullbackLeiblerDivergenceLoss",
     "kldivergence": "KullbackLeiblerDivergenceLoss", "cosineproximity": "CosineProximityLoss", "poisson": "PoissonNLLLoss",
     "kld": "KullbackLeiblerDivergenceLoss", "squaredhinge": "MarginLoss", "cosinesimilarity": "CosineProximityLoss",
 }  # fmt: skip
@@ -203,19 +225,23 @@ def loss_from(given: Any) -> Any:
 def metric_from(given: Any) -> Any:
     """The metric of a name or of a Keras configuration."""
     from sparkdl import optim
+    from sparkdl.importers.keras.metrics import METRICS, REFUSED, ClassAccuracy
 
     kind, config = _plain(given)
-    if kind in ("accuracy", "acc", "sparsecategoricalaccuracy"):
-        return optim.Top1Accuracy()
-    if kind in ("topkcategoricalaccuracy", "sparsetopkcategoricalaccuracy", "top5accuracy"):
-        return optim.TopK(int(config.get("k", 5)))
-    names = {
-        "categoricalaccuracy": "CategoricalAccuracy", "binaryaccuracy": "BinaryAccuracy", "mae": "MAE", "meanabsoluteerror": "MAE",
-        "mse": "MSE", "meansquarederror": "MSE", "auc": "AUC", "precision": "Precision", "recall": "Recall",
-        "r2score": "R2", "treennaccuracy": "TreeNNAccuracy",
-    }  # fmt: skip
-    if kind in names:
-        return getattr(optim, names[kind])()
-    if kind not in _LOSSES or kind == "cosinesimilarity":  # whose sign is another one as a metric
+    if kind in ("acc", "logcosherror"):
+        given = kind = {"acc": "accuracy", "logcosherror": "logcosh"}[kind]
+    if kind in REFUSED:
+        raise ValueError(REFUSED[kind])
+    if kind in METRICS:
+        made = METRICS[kind]()
+        if isinstance(made, ClassAccuracy) and made.k > 1:
+            made.k = int(config.get("k") or made.k)
+        if isinstance(config.get("threshold"), float) and hasattr(made, "threshold"):
+            made.threshold = config["threshold"]
+        made.name = given if isinstance(given, str) else config.get("name") or made.name
+        return made
+    if kind == "treennaccuracy":
+        return optim.TreeNNAccuracy()
+    if kind not in _LOSSES:
         raise ValueError("no such metric")
     return optim.Loss(loss_from(given), given if isinstance(given, str) else None)

@@ -11,6 +11,10 @@ from sparkdl.nn.module import Layer
 class CaffeDetectionOutput(Layer):
     """Decodes boxes, drops weak and overlapping ones per class, and keeps the best of each picture.
 
+    ``background_label`` is left out (-1: none is). Of each class, boxes that score above ``confidence_threshold``, at
+    most ``nms_top_k`` (-1: all), stay if they overlap no better one by more than ``nms_threshold``, which ``nms_eta``
+    < 1 lowers after each while it is above 0.5; then ``keep_top_k`` of the picture (-1: all).
+
     Shapes
     ------
     inputs  locations (batch, priors * classes of boxes * 4), confidences (batch, priors * classes), priors
@@ -52,7 +56,7 @@ class CaffeDetectionOutput(Layer):
         rows = max([len(each) for each in found], default=0) or 1
         y = np.full((n, 1, rows, 7), -1, locations.dtype)
         for i, each in enumerate(found):
-            y[i, 0, : len(each)] = each
+            y[i, 0, : len(each)] = np.reshape(each, (-1, 7))
         return y
 
     def _picture(self, number, locations, confidences, priors):

@@ -8,6 +8,7 @@ from sparkdl.errors import ShapeError
 from sparkdl.nn import rng
 from sparkdl.nn.kernels.recurrent import activate, code_of, slope
 from sparkdl.nn.layers.convolve import backward_data, backward_weights, forward
+from sparkdl.nn.layers.masks import step_mask
 from sparkdl.nn.layers.windows import PLACES, Windows, last, same_padding, sizes
 from sparkdl.nn.module import Layer
 from sparkdl.nn.parameter import Parameter
@@ -23,12 +24,15 @@ class _ConvLSTM(Layer):
 
     Shapes
     ------
-    inputs   x (batch, steps, in_channels, *); initial h and c (batch, hidden_channels, *) if wanted, else 0
+    inputs   x (batch, steps, in_channels, *); then, if wanted, in any order: a mask (batch, steps), 0 where a step is
+             to be skipped, or lengths (batch,), and initial h and c (batch, hidden_channels, *), else 0
     outputs  (batch, steps, hidden_channels, *), or (batch, hidden_channels, *) of the last step with
              ``return_sequences=False``; with ``return_state`` the final h and c follow
              (with ``data_format="NHWC"`` channels stand last in all of these)
     weights  weight_ih (4 * hidden_channels, in_channels, *kernel), weight_hh (4 * hidden_channels, hidden_channels,
              *kernel), bias (4 * hidden_channels,), for i, f, g, o; weight_ch (3, hidden_channels) for i, f, o
+
+    A skipped step repeats the states and, but for ``zero_output_for_mask``, the output.
 
     Source: Shi et al. (2015), equation 3.
     """
@@ -39,7 +43,7 @@ class _ConvLSTM(Layer):
         self, in_channels: int, hidden_channels: int, kernel_size, padding="same", stride=1, dilation=1,
         recurrent_kernel_size=None, bias: bool = True, peephole: bool = False, return_sequences: bool = True,
         return_state: bool = False, go_backwards: bool = False, activation: str = "tanh",
-        recurrent_activation: str = "sigmoid", data_format: str = "NCHW",
+        recurrent_activation: str = "sigmoid", data_format: str = "NCHW", zero_output_for_mask: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         name, self.data_format = type(self).__name__, data_format
@@ -50,6 +54,7 @@ class _ConvLSTM(Layer):
         self.recurrent_kernel_size, self.peephole = recurrent_kernel_size, peephole
         self.return_sequences, self.return_state, self.go_backwards = return_sequences, return_state, go_backwards
         self.activation, self.recurrent_activation = activation, recurrent_activation
+        self.zero_output_for_mask = zero_output_for_mask
         self.codes = code_of(self, recurrent_activation), code_of(self, activation)
         self.outputs = 3 if return_state else 1
         self.windows, self.inner = self._windows(name)
@@ -84,12 +89,13 @@ class _ConvLSTM(Layer):
         for parameter in self.parameters():
             parameter.value = rng.generator().uniform(-bound, bound, parameter.shape)
 
-    def forward(self, x, *states, ctx):
+    def forward(self, x, *others, ctx):
         if self.data_format == "NCHW":
-            return self._forward(x, *states, ctx=ctx)
+            return self._forward(x, *others, ctx=ctx)
         if x.ndim != self.rank + 3:
             raise self._misfit(x.shape)
-        y = self._forward(np.moveaxis(x, -1, 2), *map(_first, states), ctx=ctx)
+        channels_second = (other if other.ndim < 3 else _first(other) for other in others)
+        y = self._forward(np.moveaxis(x, -1, 2), *channels_second, ctx=ctx)
         return self._channels_last(y, 2 if self.return_sequences else 1)
 
     def backward(self, *dys, ctx):
@@ -103,8 +109,11 @@ class _ConvLSTM(Layer):
     def _channels_last(values, axis):
         """A sequence whose channels are at ``axis`` and the states behind it, if there are any, with channels last."""
         if isinstance(values, tuple):
-            head, *states = values
-            return (None if head is None else np.moveaxis(head, axis, -1), *map(last, states))
+            head, *others = values
+            return (
+                None if head is None else np.moveaxis(head, axis, -1),
+                *(v if v is None else last(v) for v in others),
+            )
         return None if values is None else np.moveaxis(values, axis, -1)
 
     def _misfit(self, shape):
@@ -112,13 +121,18 @@ class _ConvLSTM(Layer):
         inner = f"{places}, {self.in_channels}" if self.data_format == "NHWC" else f"{self.in_channels}, {places}"
         return ShapeError(f"{self!r} takes (batch, steps, {inner}), got {shape}.")
 
-    def _forward(self, x, *states, ctx):
+    def _forward(self, x, *others, ctx):
         n = self.hidden_channels
         if x.ndim != self.rank + 3 or x.shape[2] != self.in_channels:
             raise self._misfit(np.moveaxis(x, 2, -1).shape if self.data_format == "NHWC" else x.shape)
         batch, steps = x.shape[:2]
         places = self.windows.out(self, x.shape[3:])
         wide = (batch, n, *places)
+        states = [other for other in others if other.ndim >= 3]
+        mask = step_mask(self, x.shape[:2], [other for other in others if other.ndim < 3])
+        if self.go_backwards:
+            mask = mask[:, ::-1]
+        keep = mask.reshape(*mask.shape, *[1] * (self.rank + 1)) != 0  # beside states (batch, *places, channels)
         if len(states) not in (0, 2) or any(s.shape != wide for s in states):
             raise ShapeError(f"{self!r} takes two states {wide}, got {[s.shape for s in states]}.")
         x = _frames(x[:, ::-1] if self.go_backwards else x)
@@ -131,12 +145,13 @@ class _ConvLSTM(Layer):
         part = _empty((batch, 4 * n, *places), x.dtype)
         for t in range(steps):
             forward(part, _first(h), self.weight_hh.data, None, self.inner, 1)
-            gates = gx[:, t] + last(part)
-            h, c, kept = self._step(gates, c)
+            new, cell, kept = self._step(gx[:, t] + last(part), c)
+            h, c = (np.where(keep[:, t], new, h), np.where(keep[:, t], cell, c)) if keep.size else (new, cell)
             tape.append(kept)
             hs[:, t] = h
-        ctx.save(x, places, first, tape, hs, len(states))
-        y = np.moveaxis(hs, -1, 2) if self.return_sequences else _first(h)
+        ctx.save(x, places, first, tape, hs, keep, [other.ndim for other in others])
+        ys = hs * keep.astype(hs.dtype) if keep.size and self.zero_output_for_mask else hs
+        y = np.moveaxis(ys, -1, 2) if self.return_sequences else _first(h)
         return (y, _first(h), _first(c)) if self.return_state else y
 
     def _step(self, gates, c):
@@ -156,7 +171,7 @@ class _ConvLSTM(Layer):
         return o * squashed, new, (i, f, g, o, c, new, squashed)
 
     def _backward(self, *dys, ctx):
-        x, places, first, tape, hs, given = ctx.saved
+        x, places, first, tape, hs, keep, given = ctx.saved  # given: the numbers of axes of the inputs after x
         n, steps, batch = self.hidden_channels, len(tape), len(first[0])
         dy, *dlast = dys
         dh, dc = (np.array(last(d), order="C") for d in dlast) if dlast else np.zeros((2, *first[0].shape), hs.dtype)
@@ -166,10 +181,15 @@ class _ConvLSTM(Layer):
         dprevious = _empty((batch, n, *places), hs.dtype)
         for t in reversed(range(steps)):
             if self.return_sequences:
-                dh += last(dy[:, t])
-            dgates[:, t], dc = self._step_back(dh, dc, tape[t])
+                dstep = last(dy[:, t])
+                dh += dstep * keep[:, t] if keep.size and self.zero_output_for_mask else dstep
+            dgates[:, t], dcell = self._step_back(dh, dc, tape[t])
+            if keep.size:  # the states of a skipped step went through unchanged
+                dgates[:, t] *= keep[:, t]
+                dcell = np.where(keep[:, t], dcell, dc)
             backward_data(dprevious, _first(dgates[:, t]), self.weight_hh.data, self.inner, 1)
-            dh = np.ascontiguousarray(last(dprevious))
+            dprior = np.ascontiguousarray(last(dprevious))
+            dh, dc = np.where(keep[:, t], dprior, dh) if keep.size else dprior, dcell
         before = np.concatenate([first[0][:, None], hs[:, :-1]], axis=1)
         frames = np.moveaxis(dgates.reshape(batch * steps, *places, 4 * n), -1, 1)
         self._grads(ctx, x, before.reshape(batch * steps, *places, n), frames, dgates, tape)
@@ -179,7 +199,10 @@ class _ConvLSTM(Layer):
             backward_data(dx, frames, self.weight_ih.data, self.windows, 1)
             dx = np.moveaxis(last(dx).reshape(batch, steps, *x.shape[2:], self.in_channels), -1, 2)
             dx = dx[:, ::-1] if self.go_backwards else dx
-        return (dx, _first(dh), _first(dc)) if given else dx
+        if not given:
+            return dx
+        states = iter((_first(dh), _first(dc)))
+        return dx, *(next(states) if axes >= 3 else None for axes in given)
 
     def _step_back(self, dh, dc, kept):
         """The gradients of the gates before activation and of the cell before."""

@@ -33,6 +33,24 @@ class NotEqualMask(Layer):
         return None
 
 
+class StepMask(Layer):
+    """1 where a step of ``x`` counts, else 0, from lengths or a mask.
+
+    Shapes
+    ------
+    inputs  x (batch, steps, *), lengths (batch,) or a mask (batch, steps), 0 where a step does not count
+    output  (batch, steps). No gradient.
+    """
+
+    def forward(self, x, mask, ctx):
+        if x.ndim < 2:
+            raise ShapeError(f"{self!r} takes (batch, steps, *), got {x.shape}.")
+        return step_mask(self, x.shape[:2], [mask]).astype(ctx.dtype)
+
+    def backward(self, dy, ctx):
+        return None, None
+
+
 class MaskSteps(Layer):
     """``x`` with zeros at the steps whose mask is 0.
 
@@ -71,3 +89,17 @@ class MaskedMean(Layer):
 
     def backward(self, dy, ctx):
         return dy[:, None] * ctx.saved[0][:, :, None], None
+
+
+def step_mask(layer, shape, masks):
+    """Which steps of ``shape`` (batch, steps) count, as bytes: a mask or lengths; of size 0 where none is given."""
+    if len(masks) > 1 or any(m.shape not in (shape[:1], shape) for m in masks):
+        raise ShapeError(f"{layer!r} takes one mask {shape} or lengths {shape[:1]}, got {[m.shape for m in masks]}.")
+    if not masks:
+        return np.zeros((0, 0), np.uint8)
+    (mask,) = masks
+    if mask.ndim == 1:
+        if not ((mask >= 0) & (mask <= shape[1])).all():
+            raise ShapeError(f"{layer!r}: lengths lie in 0 .. {shape[1]}, got {mask.min():g} to {mask.max():g}.")
+        mask = np.arange(shape[1]) < mask[:, None]
+    return (mask != 0).astype(np.uint8)

@@ -13,6 +13,7 @@ from sparkdl.kernel import num_threads
 from sparkdl.nn import rng
 from sparkdl.nn.kernels import gemm, leaves
 from sparkdl.nn.layers.draws import uniform
+from sparkdl.nn.layers.masks import step_mask
 from sparkdl.nn.module import Layer
 from sparkdl.nn.parameter import Parameter
 
@@ -212,18 +213,8 @@ class Recurrent(Layer):
         masks = [other for other in others if other.ndim != 3]
         if len(states) not in (0, self.carried) or any(s.shape != wide for s in states):
             raise ShapeError(f"{self!r} takes {self.carried} states {wide}, got {[s.shape for s in states]}.")
-        if len(masks) > 1 or any(m.shape not in (x.shape[:1], x.shape[:2]) for m in masks):
-            got = [m.shape for m in masks]
-            raise ShapeError(f"{self!r} takes one mask {x.shape[:2]} or lengths {x.shape[:1]}, got {got}.")
-        states = states or [np.zeros(wide, x.dtype) for _ in range(self.carried)]
-        if not masks:
-            return np.zeros((0, 0), np.uint8), states
-        (mask,) = masks
-        if mask.ndim == 1:
-            if not ((mask >= 0) & (mask <= x.shape[1])).all():
-                raise ShapeError(f"{self!r}: lengths lie in 0 .. {x.shape[1]}, got {mask.min():g} to {mask.max():g}.")
-            mask = np.arange(x.shape[1]) < mask[:, None]
-        return (mask != 0).astype(np.uint8), states
+        mask = step_mask(self, x.shape[:2], masks)
+        return mask, states or [np.zeros(wide, x.dtype) for _ in range(self.carried)]
 
     def _merged(self, parts, mode):
         if len(parts) == 1:

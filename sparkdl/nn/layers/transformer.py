@@ -53,21 +53,23 @@ class _Block(Module):
 
     def __init__(
         self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1, activation: str = "relu",
-        layer_norm_eps: float = 1e-5, norm_first: bool = False, causal: bool = False,
+        layer_norm_eps: float = 1e-5, norm_first: bool = False, causal: bool = False, bias: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
         _checked(self, d_model, dim_feedforward, dropout, activation)
         self._arguments = {
             "d_model": d_model, "nhead": nhead, "dim_feedforward": dim_feedforward, "dropout": dropout,
             "activation": activation, "layer_norm_eps": layer_norm_eps, "norm_first": norm_first, "causal": causal,
+            "bias": bias,
         }  # fmt: skip
         self.norm_first = norm_first
         for name in self.attentions:
-            setattr(self, name, MultiheadAttention(d_model, nhead, dropout, causal=causal and name == "self_attn"))
-        self.linear1, self.linear2 = Linear(d_model, dim_feedforward), Linear(dim_feedforward, d_model)
+            itself = causal and name == "self_attn"
+            setattr(self, name, MultiheadAttention(d_model, nhead, dropout, bias, causal=itself))
+        self.linear1, self.linear2 = Linear(d_model, dim_feedforward, bias), Linear(dim_feedforward, d_model, bias)
         parts = range(1, len(self.attentions) + 2)
         for i in parts:
-            setattr(self, f"norm{i}", LayerNorm(d_model, layer_norm_eps))
+            setattr(self, f"norm{i}", LayerNorm(d_model, layer_norm_eps, bias=bias))
         for i in ("", *parts):
             setattr(self, f"dropout{i}", Dropout(dropout))
         self.activation = ACTIVATIONS[activation]()
@@ -115,9 +117,9 @@ class TransformerDecoderLayer(_Block):
 
     def __init__(
         self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1, activation: str = "relu",
-        layer_norm_eps: float = 1e-5, norm_first: bool = False, causal: bool = True,
+        layer_norm_eps: float = 1e-5, norm_first: bool = False, causal: bool = True, bias: bool = True,
     ) -> None:  # fmt: skip
-        super().__init__(d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, norm_first, causal)
+        super().__init__(d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, norm_first, causal, bias)
 
     def forward(self, x, memory, *mask):
         x = self._joined(1, x, self.self_attn)

@@ -17,7 +17,7 @@ class CategoricalCrossEntropyLoss(Loss):
     Shapes
     ------
     y       (batch, *, classes)  probabilities: classes on the last axis
-    target  (batch, *, classes)  probabilities, or (batch, *) class numbers
+    target  (batch, *, classes)  probabilities, or (batch, *) or (batch, *, 1) class numbers
 
     Source: Keras, ``categorical_crossentropy`` and ``sparse_categorical_crossentropy``.
     """
@@ -25,11 +25,13 @@ class CategoricalCrossEntropyLoss(Loss):
     def check(self, y, target):
         if target is not None and target.shape == y.shape and y.ndim > 1:
             return
+        target = _numbers(y, target)
         check_labels(self, np.moveaxis(y, -1, 1) if y.ndim > 1 else y, target)
 
     def fit(self, y, target):
         if target.shape == y.shape:
             return target.astype(y.dtype, copy=False)
+        target = _numbers(y, target)
         return (target[..., None] == np.arange(y.shape[-1])).astype(y.dtype)
 
     def terms(self, y, target):
@@ -41,6 +43,11 @@ class CategoricalCrossEntropyLoss(Loss):
         q = y / total
         dq = -target * ((q >= _LEAST) & (q <= 1 - _LEAST)) / np.maximum(q, y.dtype.type(_LEAST))
         return (dq - (dq * q).sum(-1, keepdims=True)) / total
+
+
+def _numbers(y, target):
+    """Class numbers without the last axis of one that Keras's users give them."""
+    return target[..., 0] if target is not None and target.shape == (*y.shape[:-1], 1) else target
 
 
 class CategoricalHingeLoss(ElementwiseLoss):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sparkdl.arguments import Checked
+from sparkdl.arrays import FLOATS
 from sparkdl.errors import DataError, ShapeError
 from sparkdl.nn.context import Context, Run
 
@@ -89,17 +90,39 @@ class Loss(Checked):
 
     def __call__(self, y: Any, target: Any = None, weight: Any = None) -> Any:
         """The reduced loss of a batch, a float (an array for ``reduction="none"``)."""
-        y, target = _arrays(y), _arrays(target)
+        y, target = _floats(self._numbers("outputs", y)), self._numbers("targets", target)
+        weight = self._numbers("weights", weight)
         self.check(y, target)
         first = y[0] if isinstance(y, tuple) else y
-        weight = None if weight is None else np.asarray(weight)
-        if weight is not None and weight.shape != (len(first),):
+        if weight is not None and np.shape(weight) != (len(first),):
             raise ShapeError(f"{self!r}: weight holds one number per sample, {(len(first),)}, got {weight.shape}.")
         if self.reduction == "none":
             return weighted(self.terms(y, self.fit(y, target))[0], weight)
         ctx = Context(Run.single(len(first)), 0, False, (False,), first.dtype)
         total, count = (float(part[0]) for part in self.forward(y, target, weight, ctx))
         return total / count if count else float("nan")
+
+    def _numbers(self, what: str, x: Any) -> Any:
+        """Arrays out of what is given: one, or a tuple of several (a list of arrays, as models return, is one too)."""
+        if x is None:
+            if what == "outputs":
+                raise DataError(f"{self!r}: outputs are arrays of numbers, got None; give what the model returned.")
+            return None
+        if isinstance(x, tuple) or (isinstance(x, list) and any(isinstance(each, np.ndarray) for each in x)):
+            return tuple(self._numbers(what, each) for each in x)
+        try:
+            array = np.asarray(x)
+        except ValueError:
+            raise DataError(
+                f"{self!r}: {what} are one array of numbers, got rows that differ in length; pad them."
+            ) from None
+        if array.dtype.kind not in "biuf":
+            raise DataError(
+                f"{self!r}: {what} are real numbers (floats or whole numbers), got {array.dtype.name} of shape "
+                f"{array.shape}; convert them first, as in np.asarray(values, np.float32); number classes from 0, as "
+                "np.unique(labels, return_inverse=True) does."
+            )
+        return array
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments, read from the attributes of the same names."""
@@ -116,13 +139,13 @@ class Loss(Checked):
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in given.items())})"
 
 
-def _arrays(x: Any) -> Any:
-    """Arrays out of what a user gives: one, or a tuple of several (a list of arrays, as models return, is one too)."""
-    if x is None:
-        return None
-    if isinstance(x, tuple) or (isinstance(x, list) and any(isinstance(each, np.ndarray) for each in x)):
-        return tuple(_arrays(each) for each in x)
-    return np.asarray(x)
+def _floats(y: Any) -> Any:
+    """Outputs as float32 or float64, in which losses compute: of whole numbers the targets would be cut to such."""
+    if isinstance(y, tuple):
+        return tuple(map(_floats, y))
+    if y is None or y.dtype in FLOATS:
+        return y
+    return y.astype(np.float32 if y.dtype == np.float16 else np.float64)
 
 
 def per_sample(values: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sparkdl import nn, optim
-from sparkdl.errors import SparkDLError
+from sparkdl.errors import DataError, SparkDLError
 from sparkdl.nn import losses
 from sparkdl.nn.context import Context, Run
 from tests.nn.losses.cases import BATCH, CASES
@@ -186,6 +186,46 @@ def test_targets_that_do_not_fit_are_refused(case):
         pytest.skip("this loss takes no targets")
     with pytest.raises(SparkDLError, match="got"):
         loss(y, wrong)
+
+
+NO_NUMBERS = {
+    "text": lambda x: np.full(np.shape(x), "cat"),
+    "bytes": lambda x: np.full(np.shape(x), b"cat"),
+    "complex": lambda x: np.asarray(x) * (1 + 1j),
+    "object": lambda x: np.asarray(x).astype(object),
+    "dates": lambda x: np.full(np.shape(x), np.datetime64("2020-01-01")),
+}
+
+
+@pytest.mark.parametrize("kind", NO_NUMBERS)
+@each_case
+def test_what_is_not_a_real_number_gets_one_clear_message(case, kind):
+    y, target = example(case)
+    made = NO_NUMBERS[kind]
+
+    def spoiled(given):
+        return (*given[:-1], made(given[-1])) if isinstance(given, tuple) else made(given)
+
+    calls = {"outputs": (spoiled(y), target), "weights": (y, target, made(np.ones(BATCH)))}
+    if target is not None:
+        calls["targets"] = (y, spoiled(target))
+    for what, arguments in calls.items():
+        with pytest.raises(DataError, match=rf"{what} are real numbers .*, got .* of shape .*; convert them first"):
+            case.make()(*arguments)
+
+
+@each_case
+def test_no_outputs_and_rows_that_differ_in_length_get_one_clear_message(case):
+    y, target = example(case)
+    with pytest.raises(DataError, match="outputs are one array of numbers, got rows that differ in length; pad them"):
+        case.make()([[0.1, 0.2], [0.3]], target)
+    with pytest.raises(DataError, match="got None; give what the model returned"):
+        case.make()(None, target)
+
+
+def test_outputs_of_whole_numbers_are_not_what_targets_are_cut_to():
+    assert nn.MSELoss()([1, 2], [1.5, 2.5]) == 0.25
+    assert nn.BCELoss()(np.array([True]), np.array([0.0])) == nn.BCELoss()(np.array([1.0]), np.array([0.0]))
 
 
 @each_case

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -104,8 +105,15 @@ def embedding(c: Conversion) -> Tensor:
 @converts("Masking", note="steps that hold mask_value only do not count")
 def masking(c: Conversion) -> Tensor:
     value = float(c.spec.get("mask_value", 0.0))
-    mask = c.apply(nn.NotEqualMask(value), c.x.plain, suffix="mask")
-    return Tensor(c.apply(nn.MaskSteps(), c.x.plain, mask), mask=mask)
+    x, places = c.x.plain, c.x.plain.sizes()[:-1] if c.x.ndim > 3 else ()
+    if places:  # of pictures per step: a mask for each place
+        x = c.apply(nn.Reshape((prod(places), c.x.size(-1))), x, suffix="places")
+    mask = c.apply(nn.NotEqualMask(value), x, suffix="mask")
+    y = c.apply(nn.MaskSteps(), x, mask, suffix="kept" if places else "")
+    if places:
+        mask = c.apply(nn.Reshape(places), mask, suffix="masks")
+        y = c.apply(nn.Reshape((*places, c.x.size(-1))), y)
+    return Tensor(y, mask=mask)
 
 
 def _rate(c: Conversion, key: str = "rate") -> float:

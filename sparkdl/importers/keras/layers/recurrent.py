@@ -73,6 +73,8 @@ def _recurrent_dropout(c: Conversion, x: Tensor) -> float:
 def scan(c: Conversion, x: Tensor, states: list[Value], **options: Any) -> tuple[Any, ...]:
     """The outputs of a recurrent layer in one direction: the sequence or last step, then the states if wanted."""
     kind = {**CELLS, **_CUDNN}.get(c.spec.kind, c.spec.kind)
+    if x.mask is not None and x.mask.ndim != 2:
+        raise c.refuse("a mask of places within a step")
     units, size = c.number("units"), x.size(-1)
     rate = _recurrent_dropout(c, x)
     if rate or _by_steps(c, kind):
@@ -226,11 +228,9 @@ def _conv_variables(spec: LayerSpec) -> list[str]:
 
 
 @converts("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", variables=_conv_variables, refuse=_conv_refuse,
-          note="a known number of steps; written out step by step")  # fmt: skip
+          note="a known number of steps; masks; written out step by step")  # fmt: skip
 def conv_lstm(c: Conversion) -> list[Tensor]:
     rank, filters, x = rank_of(c.spec), c.number("filters"), c.x
-    if x.mask is not None:
-        raise c.refuse("a mask")
     kernel, stride, dilation = c.sizes("kernel_size", rank), c.sizes("strides", rank, 1), c.sizes("dilation_rate", rank, 1)
     steps, first = x.size(1), c.spec.channels_first
     size = x.size(2 if first else -1)
@@ -243,6 +243,7 @@ def conv_lstm(c: Conversion) -> list[Tensor]:
     slices = [c.apply(nn.Reshape(s.sizes()[1:]), s, suffix=f"step{i}") for i, s in enumerate(slices)]
     if c.spec.get("go_backwards", False):
         slices = slices[::-1]
+    keeps = _step_masks(c, x, rank, steps)
     entered = [_padded_step(c, s, kernel, stride, dilation, i) for i, s in enumerate(slices)]
     padding = entered[0][1]
 
@@ -262,8 +263,9 @@ def conv_lstm(c: Conversion) -> list[Tensor]:
     def act(value: Any, x_: Value, suffix: str) -> Value:
         return activations.apply(c, value, Tensor(x_), suffix).plain
 
-    h = state = None
-    outputs = []
+    h: Value | None = None
+    state: Value | None = None
+    outputs: list[Value] = []
     for t, (each, _) in enumerate(entered):
         z = c.apply(outer, each, suffix=f"{t}/input")
         if h is not None:
@@ -273,17 +275,35 @@ def conv_lstm(c: Conversion) -> list[Tensor]:
         new = c.apply(nn.Mul(), act(gate, i, f"{t}/i"), act(c.spec.config.get("activation", "tanh"), g, f"{t}/g"), suffix=f"{t}/new")
         if state is not None:
             new = c.apply(nn.Add(), c.apply(nn.Mul(), act(gate, f, f"{t}/f"), state, suffix=f"{t}/old"), new, suffix=f"{t}/c")
-        state = new
-        h = c.apply(nn.Mul(), act(gate, o, f"{t}/o"), act(c.spec.config.get("activation", "tanh"), state, f"{t}/tanh"), suffix=f"{t}/h")
-        outputs.append(h)
+        out = c.apply(nn.Mul(), act(gate, o, f"{t}/o"), act(c.spec.config.get("activation", "tanh"), new, f"{t}/tanh"), suffix=f"{t}/h")
+        if not keeps:
+            h, state = out, new
+        elif h is None or state is None:
+            h, state = (c.apply(nn.Mul(), v, keeps[t], suffix=f"{t}/kept {k}") for k, v in (("h", out), ("c", new)))
+        else:
+            h = c.apply(nn.Where(), keeps[t], out, h, suffix=f"{t}/kept h")
+            state = c.apply(nn.Where(), keeps[t], new, state, suffix=f"{t}/kept c")
+        zeros = keeps and c.spec.get("zero_output_for_mask", False)
+        outputs.append(c.apply(nn.Mul(), h, keeps[t], suffix=f"{t}/zeros") if zeros else h)
     assert h is not None and state is not None
     finals = [Tensor(h), Tensor(state)] if first else [Tensor(moved=h), Tensor(moved=state)]
     if not c.spec.get("return_sequences", False):
         y = finals[0]
     else:
         stacked_ = c.apply(nn.Stack(1), *outputs)
-        y = Tensor(stacked_ if first else c.apply(nn.Permute((1, *range(3, rank + 3), 2)), stacked_, suffix="back"))
+        y = Tensor(stacked_ if first else c.apply(nn.Permute((1, *range(3, rank + 3), 2)), stacked_, suffix="back"), mask=x.mask)
     return [y, *finals] if c.spec.get("return_state", False) else [y]
+
+
+def _step_masks(c: Conversion, x: Tensor, rank: int, steps: int) -> list[Value]:
+    """What to keep at each step, in the order of the steps, beside (batch, channels, *places): of steps or of places."""
+    if x.mask is None:
+        return []
+    parts = c.apply(nn.Split((1,) * steps, 1), x.mask, suffix="masks")
+    parts = parts if isinstance(parts, tuple) else (parts,)
+    places = x.mask.sizes()[1:]
+    made = [c.apply(nn.Reshape((1, *(places or (1,) * rank))), part, suffix=f"mask{i}") for i, part in enumerate(parts)]
+    return made[::-1] if c.spec.get("go_backwards", False) else made
 
 
 def _padded_step(c: Conversion, x: Value, kernel: Any, stride: Any, dilation: Any, step: int) -> tuple[Value, Any]:
