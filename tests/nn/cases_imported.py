@@ -57,6 +57,26 @@ def without_mean(layer, x):
     return y / (x.std((2, 3), keepdims=True) + layer.eps) if layer.variance else y
 
 
+def picture_boxes(rng, shape):
+    """Regions of pictures in another order, the last one's end before its start."""
+    boxes = np.resize([[0, 1, 2, 9, 12], [2, 0, 3, 13, 5], [0, 8, 6, 5, 4]], (shape[0], 5))
+    boxes[:, 0] %= max(shape[0], 1)
+    return boxes.astype(float)
+
+
+def roi_pool_by_picture(layer, x, regions):
+    y = np.zeros((len(regions), x.shape[1], 2, 3))
+    for r, region in enumerate(regions):
+        x1, y1, x2, y2 = (int(np.floor(v * layer.spatial_scale + 0.5)) for v in region[1:])
+        high, wide = max(y2 - y1 + 1, 1) / 2, max(x2 - x1 + 1, 1) / 3
+        for i, j in np.ndindex(2, 3):
+            rows = slice(y1 + int(i * high), min(y1 + int(np.ceil((i + 1) * high)), x.shape[2]))
+            columns = slice(x1 + int(j * wide), min(x1 + int(np.ceil((j + 1) * wide)), x.shape[3]))
+            part = x[int(region[0]), :, rows, columns]
+            y[r, :, i, j] = part.max((1, 2)) if part.size else 0
+    return y
+
+
 def best_places(layer, x):
     return np.stack([np.argsort(-row)[:2] for row in x.reshape(len(x), -1)])[:, None]
 
@@ -469,6 +489,35 @@ CASES = {
         mixes="all boxes of a batch make one list",
         bad=[(((2, 12), (2, 5), (2, 2, 12)), "3 priors")],
         refused=[(lambda: nn.CaffeDetectionOutput(2, code_type="x"), "code_type")],
+    ),
+    "CaffeBatchReindex": Case(
+        nn.CaffeBatchReindex,
+        ((3, 2, 4), (3,)),
+        lambda layer, x, index: np.stack([x[i] for i in index]),
+        inputs=[None, lambda rng, s: np.resize([0, s[0] - 1, 0], s)],
+        no_gradient="for scoring",
+        mixes="it picks samples",
+        bad=[(((2, 3), (2, 2)), "numbers of samples")],
+    ),
+    "CaffeFilter": Case(
+        lambda: nn.CaffeFilter(2),
+        ((4, 2, 3), (4, 5), (4, 1)),
+        lambda layer, x, z, flags: (x[flags[:, 0] != 0], z[flags[:, 0] != 0]),
+        inputs=[None, None, lambda rng, s: np.resize([1.0, 0.0, 0.0, -2.0], s)],
+        no_gradient="for scoring",
+        mixes="it drops samples",
+        bad=[(((2, 3), (2, 2), (2, 2)), "flags")],
+        refused=[(lambda: nn.CaffeFilter(0), "count must be")],
+    ),
+    "CaffeRoiPool": Case(
+        lambda: nn.CaffeRoiPool((2, 3), spatial_scale=0.5),
+        ((3, 2, 6, 7), (3, 5)),
+        roi_pool_by_picture,
+        inputs=[None, picture_boxes],
+        no_gradient="for scoring",
+        mixes="regions name pictures of the batch",
+        bad=[(((2, 2, 4, 4), (2, 4)), "takes")],
+        refused=[(lambda: nn.CaffeRoiPool(0), "output_size")],
     ),
     "Take": Case(
         lambda: nn.Take((2, 0, 0, -1), 2),

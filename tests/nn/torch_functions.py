@@ -66,11 +66,13 @@ NAIVE = {
         AlphaDropout Dropout1d Dropout2d Dropout3d GaussianDropout GaussianNoise GaussianSampler
     """,
     "of detectors": """
-        Anchor BoxHead CaffeDetectionOutput CaffePriorBox DetectionOutputFrcnn FPN MaskHead Nms Pooler Proposal
+        Anchor BoxHead CaffeDetectionOutput CaffePriorBox CaffeRoiPool
+        DetectionOutputFrcnn FPN MaskHead Nms Pooler Proposal
         PyramidProposal RegionProposal RoiAlign RoiPool
     """,
     "from papers and from older libraries": """
-        BinaryThreshold BinaryTreeLSTM ContrastiveNorm ConvMap2d Cosine CropLike CrossProduct DivisiveNorm Euclidean
+        BinaryThreshold BinaryTreeLSTM CaffeBatchReindex CaffeFilter
+        ContrastiveNorm ConvMap2d Cosine CropLike CrossProduct DivisiveNorm Euclidean
         FeedForward Highway LSTMPeephole LocallyConnected1d LocallyConnected2d Maxout MeanVarianceNorm Mixture
         NegativeEntropyPenalty NormalizeScale Recompute RecurrentDecoder Reorg Resample SReLU ScaleShift Scan
         SinusoidalEncoding LearnedEncoding SubtractiveNorm WithinChannelLRN
