@@ -138,6 +138,7 @@ __getattr__, __dir__, __all__ = attach(
         "layers.take_along": ["TakeAlong"],
         "layers.function_of_two": ["FunctionOfTwo"],
         "layers.linalg": ["Inverse", "Determinant", "Cholesky", "Solve"],
+        "layers.hashes": ["Hashes", "CrossedHashes"],
         "layers.categories": ["Bins", "CountCategories", "Lookup"],
         "layers.sparse_activations": ["Squareplus", "SparsePlus", "Sparsemax"],
         # losses

@@ -46,6 +46,13 @@ def masked(k, *tensors):
     return [k.layers.Masking()(t) for t in tensors]
 
 
+def dicts_inside(k, x, y):
+    a, b = k.Input((4,), name="a"), k.Input((4,), name="b")
+    inner = k.Model({"b": b, "a": a}, {"s": k.layers.Dense(3)(a) + k.layers.Dense(3)(b), "r": k.layers.Dense(2)(b)})
+    first, second = inner({"a": x, "b": y}), inner({"b": x, "a": y})
+    return k.layers.Concatenate()([first["s"], first["r"], second["s"]])
+
+
 CASES = {
     "softmax over axes": one((4, 5, 3), lambda L: L.Softmax([1, 2])),
     "relu of all kinds": one((4, 5), lambda L: L.ReLU(2.0, 0.1, 0.3)),
@@ -67,6 +74,9 @@ CASES = {
     "attention with masks": of(((4, 6), (5, 6)), lambda k, a, b: k.layers.Attention()(masked(k, a, b))),
     "concat attention": of(((4, 6), (5, 6)), lambda k, a, b: k.layers.Attention(True, "concat")([a, b])),
     "heads with masks": of(((4, 6), (5, 6)), lambda k, a, b: k.layers.MultiHeadAttention(2, 3)(*masked(k, a, b))),
+    "heads with masks and dropout": of(((4, 6), (5, 6)), lambda k, a, b: k.layers.MultiHeadAttention(2, 3, dropout=0.1)(*masked(k, a, b))),
+    "weights of heads with masks": of(((4, 6), (5, 6)), lambda k, a, b: k.layers.MultiHeadAttention(2, 3)(*masked(k, a, b), return_attention_scores=True)[1]),
+    "a model of dicts inside": of(((4,), (4,)), dicts_inside),
     "heads over two axes": of(((3, 4, 6),), lambda k, x: k.layers.MultiHeadAttention(2, 3)(x, x)),
     "heads over the second axis": of(((3, 4, 6),), lambda k, x: k.layers.MultiHeadAttention(2, 3, attention_axes=(2,))(x, x)),
     "gated heads in a window": of(((5, 6), (5, 6)), lambda k, a, b: k.layers.MultiHeadAttention(2, 3, value_dim=4, use_gate=True, sliding_window=2)(*masked(k, a, b), use_causal_mask=True)),

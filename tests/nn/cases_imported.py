@@ -3,6 +3,7 @@
 import numpy as np
 
 from sparkdl import nn
+from sparkdl.nn.layers.hashes import fingerprint
 from tests.nn.case import Case, distinct, positive
 from tests.nn.cases_basic import max_pool
 from tests.nn.cases_norms import normalised
@@ -55,6 +56,9 @@ def reorganised(layer, x):
 def without_mean(layer, x):
     y = x - x.mean((2, 3), keepdims=True)
     return y / (x.std((2, 3), keepdims=True) + layer.eps) if layer.variance else y
+
+
+LETTERS = np.array([fingerprint(b"A"), fingerprint(b"B")], np.uint64).view(np.int64)
 
 
 def picture_boxes(rng, shape):
@@ -345,6 +349,12 @@ CASES = {
         inputs=[None, lambda rng, s: rng.integers(0, 2, s)],
         bad=[(((2, 3, 4, 5), (2, 4)), "mask of shape")],
     ),
+    "MaskScores, of weights": Case(
+        lambda: nn.MaskScores(fill=0.0),
+        ((2, 3, 4, 5), (2, 5)),
+        lambda layer, x, mask: x * (mask != 0)[:, None, None],
+        inputs=[None, lambda rng, s: rng.integers(0, 2, s)],
+    ),
     "MaskScores, a window": Case(
         lambda: nn.MaskScores(window=2),
         (2, 3, 4, 5),
@@ -518,6 +528,30 @@ CASES = {
         mixes="regions name pictures of the batch",
         bad=[(((2, 2, 4, 4), (2, 4)), "takes")],
         refused=[(lambda: nn.CaffeRoiPool(0), "output_size")],
+    ),
+    "Hashes": Case(  # the bins of 0 to 4, and with the salt, are those of Keras's own tests
+        lambda: nn.Hashes(3),
+        (5, 1),
+        lambda layer, x: np.take([1, 0, 1, 0, 2], x),
+        inputs=lambda rng, s: np.resize(np.arange(5), s),
+        no_gradient="bins have none",
+        refused=[(lambda: nn.Hashes(0), "bins must be")],
+    ),
+    "Hashes, salted": Case(
+        lambda: nn.Hashes(4, (133, 137), 2),
+        (5, 1),
+        lambda layer, x: np.where(x == 2, 0, 1 + np.take([1, 1, 2, 0, 1], x)),
+        inputs=lambda rng, s: np.resize(np.arange(5), s),
+        no_gradient="bins have none",
+    ),
+    "CrossedHashes": Case(  # letters by their fingerprints, as in Keras's test
+        lambda: nn.CrossedHashes(5),
+        ((5, 1), (5, 1)),
+        lambda layer, x, y: np.where(x == LETTERS[0], np.where(y == 101, 1, 3), np.where(y == 101, 4, 1)),
+        inputs=[lambda rng, s: np.resize(LETTERS, s), lambda rng, s: np.resize([101, 101, 101, 102, 102], s)],
+        no_gradient="bins have none",
+        bad=[(((2, 1), (2, 2)), "of one shape")],
+        refused=[(lambda: nn.CrossedHashes(0), "bins must be")],
     ),
     "Take": Case(
         lambda: nn.Take((2, 0, 0, -1), 2),

@@ -79,7 +79,7 @@ NAIVE = {
     """,
     "of what else a net is made of": """
         Cond While Graph Map Residual Echo SelectInput NarrowInputs MaskedSelect MaskScores
-        NotEqualMask CountCategories Lookup TopKIndices
+        NotEqualMask CountCategories CrossedHashes Hashes Lookup TopKIndices
     """,
     "sparse": "DenseToSparse SparseConcat SparseLinear",
     "PyTorch defines another gradient": "Cholesky GradientReversal",
