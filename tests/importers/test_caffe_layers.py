@@ -428,6 +428,17 @@ def test_the_state_in_the_file_counts(tmp_path):
     np.testing.assert_array_equal(load_caffe(tmp_path / "net.prototxt")(x), 3 * np.ones(P))
 
 
+def test_an_open_shape_and_a_layer_of_another_stage_are_named(tmp_path):
+    data = 'layer { name: "d" type: "Data" top: "data" %s } layer { name: "ip" type: "InnerProduct" bottom: "data" top: "y" inner_product_param { num_output: 2 } }'
+    (tmp_path / "net.prototxt").write_text(data % "")
+    with pytest.raises(FormatError, match=r"'ip' .InnerProduct.: .* open are 'data'; give .* inputs=\{'data': \(3, 227, 227\)\}"):
+        load_caffe(tmp_path / "net.prototxt")
+    assert load_caffe(tmp_path / "net.prototxt", inputs={"data": (4,)})(np.ones((3, 4), np.float32)).shape == (3, 2)
+    (tmp_path / "net.prototxt").write_text(data % 'include { stage: "deploy" }')
+    with pytest.raises(FormatError, match="no layer before it. Layer 'd' makes it, which the net's rules leave out"):
+        load_caffe(tmp_path / "net.prototxt")
+
+
 def test_wrong_counts_of_sizes_of_dummy_data(tmp_path):
     text = 'layer { name: "d" type: "DummyData" top: "a" top: "b" dummy_data_param { num: 1 num: 1 num: 1 channels: 2 height: 1 width: 1 } }'
     (tmp_path / "net.prototxt").write_text(text + 'layer { name: "l" type: "AbsVal" bottom: "a" top: "y" }')

@@ -164,6 +164,7 @@ class NetBuilder:
         self.losses: list[Message] = []
         self.time_first: set[str] = set()
         self.train = False
+        self.left_out: dict[str, str] = {}  # tops of layers that are not there in this state
 
     def run(self, layers: Sequence[Message], train: bool = False) -> nn.Graph:
         self.train = train
@@ -210,7 +211,9 @@ class NetBuilder:
         inputs = []
         for bottom in layer["bottom"]:
             if bottom not in self.values:
-                raise FormatError(f"layer {layer['name']!r}: bottom {bottom!r} is made by no layer before it.")
+                other = self.left_out.get(bottom)
+                hint = f" Layer {other!r} makes it, which the net's rules leave out in this phase, level and stages." if other else ""
+                raise FormatError(f"layer {layer['name']!r}: bottom {bottom!r} is made by no layer before it.{hint}")
             inputs.append(self.values[bottom])
         timed = [name for name in layer["bottom"] if name in self.time_first]
         if timed and layer["type"] not in KEEPING:
@@ -221,6 +224,12 @@ class NetBuilder:
         conversion = Conversion(self, layer, inputs)
         try:
             made = table()[layer["type"]].convert(conversion)
+        except build.OpenShape as error:
+            open_ = {name: (3, 227, 227) for name, value in self.inputs.items() if value.shape is None or None in value.shape}
+            raise FormatError(
+                f"layer {layer['name']!r} ({layer['type']}): {error} The net's inputs that are open are {', '.join(map(repr, open_))}; "
+                f"give their shapes without the batch, for example inputs={open_}."
+            ) from error
         except (FormatError, UnsupportedError):
             raise
         except (ShapeError, ValueError) as error:  # a layer of ours that does not take such numbers

@@ -50,6 +50,8 @@ def load_caffe(
             raise FormatError(f"{prototxt} has no layers in phase {phase}.")
         check_supported(layers)
         builder = NetBuilder(None if weights is None else read_weights(weights), inputs)
+        there = {id(layer) for layer in layers}
+        builder.left_out = {top: layer["name"] for layer in net["layer"] if id(layer) not in there for top in layer["top"]}
         graph = builder.run(layers, train=phase == "TRAIN")
     _describe(graph, builder, net, Path() if isinstance(prototxt, Message) else Path(prototxt).parent)
     return graph.eval()  # type: ignore[return-value]
