@@ -14,7 +14,6 @@ from sparkdl.importers.torch.safetensors import read_safetensors
 from sparkdl.nn.module import Module
 from sparkdl.nn.parameter import Parameter
 
-
 _PREFIXES = ("module.", "_orig_mod.", "model.")  # of DataParallel, torch.compile and Lightning
 
 
