@@ -122,6 +122,20 @@ def test_real_keras_agrees(keras, tmp_path, name, ending):
     assert np.abs(made - wanted).max() <= 1e-4 * np.abs(wanted).max() + 1e-6
 
 
+def test_frozen_normalisation_keeps_its_statistics_in_training(keras, tmp_path):
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization(name="in")], name="base")
+    inner.trainable = False
+    model = keras.Sequential([keras.Input((4,)), inner, keras.layers.BatchNormalization(name="own", trainable=False), keras.layers.Dense(2)])
+    for variable in model.variables:
+        if variable.ndim == 1:
+            variable.assign(np.random.default_rng(0).uniform(0.5, 2, variable.shape))
+    model.save(tmp_path / "model.keras")
+    made, x = load_keras(tmp_path / "model.keras").train(), np.random.default_rng(1).normal(3, 2, (8, 4)).astype(np.float32)
+    wanted = keras.ops.convert_to_numpy(model(x, training=True))
+    np.testing.assert_allclose(made(x), wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(made.eval()(x), wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_quantized_weights_are_refused(keras, tmp_path):
     model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="a"), keras.layers.ReLU(), keras.layers.Dense(3, name="b")])
     model.quantize("int8")

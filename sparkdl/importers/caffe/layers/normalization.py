@@ -34,18 +34,14 @@ def batch_norm(c: Conversion) -> Value:
         if stored:
             c.used = 3
         return c.apply(_batch_norm(c, x, p["eps"], 0.0, False, track_running_stats=False), x)
-    layer = _batch_norm(c, x, p["eps"], 1 - p["moving_average_fraction"], False)
+    fixed = p["use_global_stats"] and c.net.train
+    layer = _batch_norm(c, x, p["eps"], 1 - p["moving_average_fraction"], False, fixed=bool(fixed))
     if c.net.blobs is not None:
         mean, variance = c.blob(0, (channels,)), c.blob(1, (channels,))
         factor = float(c.blob(2, (1,))[0]) if c.has_blob(2) else 1.0
         scale = 0.0 if factor == 0 else 1 / factor
         layer.running_mean[...] = mean * np.float32(scale)
         layer.running_var[...] = variance * np.float32(scale)
-    if p["use_global_stats"] and c.net.train:  # statistics that training leaves as they are
-        column = (channels, *[1] * (x.ndim - 2))
-        scale = (1 / np.sqrt(layer.running_var.astype(np.float64) + p["eps"])).reshape(column)
-        centred = c.apply(nn.AddConstant(-layer.running_mean.reshape(column)), x, suffix="mean")
-        return c.apply(nn.MulConstant(scale.astype(np.float32)), centred)
     return c.apply(layer, x)
 
 
