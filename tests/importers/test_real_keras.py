@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import pickle
 
 import numpy as np
 import pytest
 
+from sparkdl import nn
 from sparkdl.errors import UnsupportedError
-from sparkdl.importers import load_keras
+from sparkdl.importers import load_keras, register_keras
+from sparkdl.importers.keras.table import table
+from sparkdl.importers.keras.training import optimizer_from
+from sparkdl.optim import Progress
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")  # Keras's own
 
@@ -136,9 +141,43 @@ def test_frozen_normalisation_keeps_its_statistics_in_training(keras, tmp_path):
     np.testing.assert_allclose(made.eval()(x), wanted, rtol=1e-4, atol=1e-5)
 
 
+SCHEDULES = [
+    ("ExponentialDecay", (0.1, 4, 0.5), {}), ("ExponentialDecay", (0.1, 4, 0.5), {"staircase": True}), ("InverseTimeDecay", (0.1, 4, 0.5), {}),
+    ("InverseTimeDecay", (0.1, 4, 0.5), {"staircase": True}), ("PolynomialDecay", (0.1, 9), {"end_learning_rate": 0.01, "power": 2.0}),
+    ("PolynomialDecay", (0.1, 9), {"cycle": True}), ("CosineDecay", (0.1, 9), {"alpha": 0.2}),
+    ("CosineDecay", (0.0, 9), {"alpha": 0.2, "warmup_target": 0.3, "warmup_steps": 5}), ("CosineDecayRestarts", (0.1, 4), {"m_mul": 0.5, "alpha": 0.1}),
+    ("CosineDecayRestarts", (0.1, 4), {"t_mul": 1.0, "m_mul": 0.5}), ("PiecewiseConstantDecay", ([3, 7], [0.1, 0.05, 0.02]), {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind, arguments, more", SCHEDULES)
+def test_learning_rates_are_those_of_real_schedules(keras, kind, arguments, more):
+    theirs = getattr(keras.optimizers.schedules, kind)(*arguments, **more)
+    rule = optimizer_from(keras.saving.serialize_keras_object(keras.optimizers.SGD(theirs)))
+    rates = [rule.options(Progress(iteration=t))["lr"] for t in range(30)]
+    np.testing.assert_allclose(rates, [float(theirs(t)) for t in range(30)], rtol=1e-5, atol=1e-8)
+    pickle.dumps(rule)
+
+
 def test_quantized_weights_are_refused(keras, tmp_path):
     model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="a"), keras.layers.ReLU(), keras.layers.Dense(3, name="b")])
     model.quantize("int8")
     model.save(tmp_path / "model.keras")
     with pytest.raises(UnsupportedError, match=r"'a' \(Dense\): its weights are quantized(?s:.*)'b' \(Dense\)"):
         load_keras(tmp_path / "model.keras")
+
+
+def test_a_layer_of_ones_own_by_the_name_that_the_error_tells(keras, tmp_path):
+    @keras.saving.register_keras_serializable("mine")
+    class Twice(keras.layers.Layer):
+        def call(self, x):
+            return 2 * x
+
+    keras.Sequential([keras.Input((4,)), Twice(name="t")]).save(tmp_path / "model.keras")
+    with pytest.raises(UnsupportedError, match=r"'t' \(Twice\): unknown layer class, registered as 'mine>Twice'"):
+        load_keras(tmp_path / "model.keras")
+    register_keras("mine>Twice", lambda c: c.each(nn.MulConstant(2.0)))
+    try:
+        np.testing.assert_array_equal(load_keras(tmp_path / "model.keras")(np.ones((1, 4), np.float32)), [[2, 2, 2, 2]])
+    finally:
+        del table()["mine>Twice"]

@@ -30,7 +30,8 @@ def check_supported(model: ModelSpec) -> None:
         if spec.model is not None or spec.kind == "InputLayer" or (spec.kind == "Merge" and "becomes" in spec.config):
             continue
         if spec.kind not in known:
-            bad.append(f"{spec.name!r} ({spec.original}): unknown layer class")
+            registered = f", registered as {spec.kind!r}" if ">" in spec.kind else ""  # the name to give a converter under
+            bad.append(f"{spec.name!r} ({spec.original}): unknown layer class{registered}")
             continue
         try:
             why = known[spec.kind].refuse(spec)
