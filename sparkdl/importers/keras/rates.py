@@ -65,8 +65,8 @@ def cosine(steps: float, least: float, warm: int, cold: float, t: int) -> float:
 
 
 def _restarts(config: dict[str, Any]) -> tuple[float, Callable[[int], float]]:
-    numbers = (float(config.get(key, default)) for key, default in (("t_mul", 2.0), ("m_mul", 1.0), ("alpha", 0.0)))
-    return _start(config), partial(restarts, config["first_decay_steps"], *numbers)
+    longer, lower, least = (float(config.get(key, default)) for key, default in (("t_mul", 2.0), ("m_mul", 1.0), ("alpha", 0.0)))
+    return _start(config), partial(restarts, config["first_decay_steps"], longer, lower, least)
 
 
 def restarts(first: float, longer: float, lower: float, least: float, t: int) -> float:
