@@ -543,6 +543,7 @@ CASES = {
         lambda layer, x: np.where(x == 2, 0, 1 + np.take([1, 1, 2, 0, 1], x)),
         inputs=lambda rng, s: np.resize(np.arange(5), s),
         no_gradient="bins have none",
+        refused=[(lambda: nn.Hashes(3, (1, 2, 3)), "two whole numbers")],
     ),
     "CrossedHashes": Case(  # letters by their fingerprints, as in Keras's test
         lambda: nn.CrossedHashes(5),

@@ -31,8 +31,8 @@ class Hashes(Layer):
 
     def __init__(self, bins: int, salt: tuple[int, int] | None = None, mask: float | None = None) -> None:
         super().__init__()
-        if not bins >= 1:
-            raise ShapeError(f"Hashes: bins must be >= 1, got {bins!r}.")
+        if salt is not None and len(salt) != 2:
+            raise ShapeError(f"Hashes: salt is two whole numbers, got {salt!r}.")
         self.bins, self.salt, self.mask = bins, salt, mask
 
     def forward(self, x, ctx):
@@ -62,8 +62,6 @@ class CrossedHashes(Layer):
 
     def __init__(self, bins: int) -> None:
         super().__init__()
-        if not bins >= 1:
-            raise ShapeError(f"CrossedHashes: bins must be >= 1, got {bins!r}.")
         self.bins = bins
 
     def forward(self, *xs, ctx):
