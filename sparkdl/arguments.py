@@ -92,12 +92,12 @@ GROUPS = Kind("a dict of options or rules by pattern", lambda value: isinstance(
 
 _NAMES: dict[Kind, str] = {
     FLAG: """added affine align_corners aligned bias bidirectional causal ceil_mode centered centre clip
-        count_include_pad elementwise_affine flip full go_backwards keepdim keras log_input log_target nesterov
+        count_include_pad elementwise_affine fixed flip full go_backwards keepdim keras log_input log_target nesterov
         norm_first of_vectors peephole repeat_target reset_after restore_best return_sequences return_state
         return_weights reverse share_location size_average squared staircase swap sync three_phase
         track_running_stats transpose transpose_a transpose_b values variance variance_encoded_in_target vectors
         zero_infinity zero_output_for_mask""",
-    WHOLE: """T_0 T_max T_mult base_size channels classes count d_model decay_step dim_feedforward downscale_factor
+    WHOLE: """T_0 T_max T_mult base_size bins channels classes count d_model decay_step dim_feedforward downscale_factor
         embed_dim embedding_dim groups hidden_channels hidden_size history_size in1_features in2_features in_channels
         in_features input_size k kdim length max_boxes max_eval max_iter max_per_image max_steps multiplier n nhead
         num_channels num_classes num_embeddings num_features num_groups num_heads num_layers num_parameters out_channels
@@ -146,6 +146,8 @@ ELSEWHERE: dict[str, Kind | None] = {  # names that mean something else in some 
     "EpochDecayLR.exponent": None,
     "FPN.in_channels": WHOLES,
     "HingeLoss.p": WHOLE,
+    "Hashes.mask": NUMBER,
+    "Hashes.salt": PLACES,
     "Highway.activation": MODULE,
     "Highway.size": WHOLE,
     "Determinant.log": FLAG,

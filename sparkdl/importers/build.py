@@ -17,6 +17,10 @@ from sparkdl.nn.program import run_once
 _STAND_INS = (193, 225)
 
 
+class OpenShape(FormatError):
+    """A layer needs a size that the file does not tell."""
+
+
 class Value:
     """A node and its shape. ``examples`` are empty batches of that shape, one if all sizes are known, else two."""
 
@@ -41,7 +45,7 @@ class Value:
     def known(self, what: str) -> tuple[int | None, ...]:
         """The shape, or an error that says what needs it."""
         if self.shape is None:
-            raise FormatError(f"{what} is needed, but the file leaves the input's shape open; name it when loading.")
+            raise OpenShape(f"{what} is needed, but the file leaves the input's shape open; name it when loading.")
         return self.shape
 
     def size(self, axis: int) -> int:
@@ -51,7 +55,7 @@ class Value:
             raise FormatError(f"axis {axis} is needed of an array of {len(shape) + 1} axes.")
         size = shape[axis - 1 if axis > 0 else axis]
         if size is None:
-            raise FormatError(f"the size of axis {axis} is needed, but the file leaves it open; name the input's shape.")
+            raise OpenShape(f"the size of axis {axis} is needed, but the file leaves it open; name the input's shape.")
         return size
 
     def sizes(self) -> tuple[int, ...]:

@@ -89,6 +89,9 @@ __getattr__, __dir__, __all__ = attach(
         "layers.mean_variance_norm": ["MeanVarianceNorm"],
         "layers.caffe_prior_box": ["CaffePriorBox"],
         "layers.caffe_detection_output": ["CaffeDetectionOutput"],
+        "layers.caffe_batch_reindex": ["CaffeBatchReindex"],
+        "layers.caffe_filter": ["CaffeFilter"],
+        "layers.caffe_roi_pool": ["CaffeRoiPool"],
         "layers.pad": ["Pad"],
         "layers.same_pad": ["SamePad", "SameMeanCorrection"],
         "layers.resample": ["Resample"],
@@ -136,6 +139,7 @@ __getattr__, __dir__, __all__ = attach(
         "layers.take_along": ["TakeAlong"],
         "layers.function_of_two": ["FunctionOfTwo"],
         "layers.linalg": ["Inverse", "Determinant", "Cholesky", "Solve"],
+        "layers.hashes": ["Hashes", "CrossedHashes"],
         "layers.categories": ["Bins", "CountCategories", "Lookup"],
         "layers.sparse_activations": ["Squareplus", "SparsePlus", "Sparsemax"],
         # losses

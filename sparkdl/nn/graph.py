@@ -184,8 +184,10 @@ def prepare_inputs(module: Module, xs: tuple[Any, ...]) -> list[np.ndarray]:
     arrays = [as_model_input(x, module.dtype) for x in _in_order(module, arrays, names)]
     if not arrays:
         raise ShapeError(f"{type(module).__name__} was called without an input.")
-    for x in arrays:
-        if x.ndim == 0 or len(x) != len(arrays[0]):
+    lengths = {len(x) if x.ndim else None for x in arrays}
+    if None in lengths or len(lengths) > 1:
+        # layers that pick samples by number take arrays of other lengths
+        if None in lengths or not any(getattr(m, "picks_samples", False) for m in module.modules()):
             raise ShapeError(f"axis 0 of every input is the batch; got shapes {[a.shape for a in arrays]}.")
     return arrays
 

@@ -112,6 +112,58 @@ def test_onnx_file_is_written(tmp_path, name):
     assert all(output["name"] in made for output in graph["output"])
 
 
+def tangled():
+    """An input that nothing reads, outputs that other layers read, and parts that nothing reads."""
+    x, spare = nn.Input((6, 4), "x"), nn.Input((2,), "spare")
+    first, rest, _ = nn.Split((2, 3, 1), 1)(x)
+    square = nn.Square()(first)
+    top = nn.LogSoftmax(2)(nn.Negative()(nn.Concat(1)(square, rest)))
+    return nn.Graph([x, spare], [top, square, x]).eval()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")  # Keras's own
+@pytest.mark.parametrize("format", ["caffe", "keras", "real keras", "onnx"])
+def test_outputs_come_in_order_whatever_reads_them(tmp_path, format):
+    model, draw = tangled(), np.random.default_rng(0)
+    x, spare = draw.standard_normal((3, 6, 4)).astype(np.float32), np.ones((3, 2), np.float32)
+    if format == "caffe":
+        save_caffe(model, tmp_path / "n.prototxt", tmp_path / "n.caffemodel", [(6, 4), (2,)])
+        got = load_caffe(tmp_path / "n.prototxt", tmp_path / "n.caffemodel")(x)
+    elif format == "onnx":
+        runtime = pytest.importorskip("onnxruntime")
+        save_onnx(model, tmp_path / "n.onnx", [(6, 4), (2,)])
+        got = runtime.InferenceSession(str(tmp_path / "n.onnx"), providers=["CPUExecutionProvider"]).run(None, {"x": x, "spare": spare})
+    else:
+        pytest.importorskip("h5py")
+        save_keras(model, tmp_path / "n.keras", [(6, 4), (2,)])
+        if format == "keras":
+            got = load_keras(tmp_path / "n.keras")(x, spare)
+        else:
+            got = pytest.importorskip("keras").models.load_model(tmp_path / "n.keras").predict([x, spare], verbose=0)
+    same(got, model(x, spare))
+
+
+@pytest.mark.parametrize("up", [True, False])
+@pytest.mark.parametrize("size, stride, padding", [(3, 2, 0), (3, 2, 1), (2, 2, 1), (2, 2, 0), (1, 2, 0)])
+def test_pooling_of_either_rounding_goes_to_caffe(tmp_path, up, size, stride, padding):
+    files = tmp_path / "n.prototxt", tmp_path / "n.caffemodel"
+    for n in (6, 7, 8):
+        x = np.random.default_rng(n).standard_normal((2, 3, n, n + 1)).astype(np.float32)
+        for layer in (nn.MaxPool2d(size, stride, padding if 2 * padding <= size else 0, ceil_mode=up), nn.AvgPool2d(size, stride, ceil_mode=up)):
+            save_caffe(nn.Sequential(layer), *files, [x.shape[1:]])
+            same(load_caffe(*files)(x), layer(x))
+
+
+def test_a_shuffle_of_channels_goes_to_caffe_and_other_choices_do_not(tmp_path):
+    files, x = (tmp_path / "n.prototxt", tmp_path / "n.caffemodel"), np.random.default_rng(0).random((2, 6, 3, 3), np.float32)
+    model = nn.Sequential(nn.Take((0, 2, 4, 1, 3, 5)), nn.Take((0, 3, 1, 4, 2, 5)))
+    save_caffe(model, *files, [(6, 3, 3)])
+    np.testing.assert_array_equal(load_caffe(*files)(x), model(x))
+    for layer in (nn.Take((0, 2, 1, 3, 4, 5)), nn.Take((0, 2)), nn.Take((0, 1, 2), 2)):
+        with pytest.raises(UnsupportedError, match="only the shuffle of channels"):
+            save_caffe(nn.Sequential(layer), *files, [(6, 3, 3)])
+
+
 def test_all_unknown_layers_are_listed_and_nothing_is_written(tmp_path):
     model = nn.Sequential(a=nn.Softsign(), b=nn.SELU(), c=nn.ReLU())
     with pytest.raises(UnsupportedError, match=r"'a' \(Softsign\), 'b' \(SELU\)"):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import pickle
 
 import numpy as np
 import pytest
 
-from sparkdl import optim
+from sparkdl import nn, optim
 from sparkdl.errors import UnsupportedError
-from sparkdl.importers import load_keras
+from sparkdl.importers import load_keras, register_keras
+from sparkdl.importers.keras.table import table
+from sparkdl.importers.keras.training import optimizer_from
+from sparkdl.optim import Progress
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")  # Keras's own
 
@@ -47,6 +51,13 @@ def masked(k, *tensors):
     return [k.layers.Masking()(t) for t in tensors]
 
 
+def dicts_inside(k, x, y):
+    a, b = k.Input((4,), name="a"), k.Input((4,), name="b")
+    inner = k.Model({"b": b, "a": a}, {"s": k.layers.Dense(3)(a) + k.layers.Dense(3)(b), "r": k.layers.Dense(2)(b)})
+    first, second = inner({"a": x, "b": y}), inner({"b": x, "a": y})
+    return k.layers.Concatenate()([first["s"], first["r"], second["s"]])
+
+
 CASES = {
     "softmax over axes": one((4, 5, 3), lambda L: L.Softmax([1, 2])),
     "relu of all kinds": one((4, 5), lambda L: L.ReLU(2.0, 0.1, 0.3)),
@@ -68,6 +79,9 @@ CASES = {
     "attention with masks": of(((4, 6), (5, 6)), lambda k, a, b: k.layers.Attention()(masked(k, a, b))),
     "concat attention": of(((4, 6), (5, 6)), lambda k, a, b: k.layers.Attention(True, "concat")([a, b])),
     "heads with masks": of(((4, 6), (5, 6)), lambda k, a, b: k.layers.MultiHeadAttention(2, 3)(*masked(k, a, b))),
+    "heads with masks and dropout": of(((4, 6), (5, 6)), lambda k, a, b: k.layers.MultiHeadAttention(2, 3, dropout=0.1)(*masked(k, a, b))),
+    "weights of heads with masks": of(((4, 6), (5, 6)), lambda k, a, b: k.layers.MultiHeadAttention(2, 3)(*masked(k, a, b), return_attention_scores=True)[1]),
+    "a model of dicts inside": of(((4,), (4,)), dicts_inside),
     "heads over two axes": of(((3, 4, 6),), lambda k, x: k.layers.MultiHeadAttention(2, 3)(x, x)),
     "heads over the second axis": of(((3, 4, 6),), lambda k, x: k.layers.MultiHeadAttention(2, 3, attention_axes=(2,))(x, x)),
     "gated heads in a window": of(((5, 6), (5, 6)), lambda k, a, b: k.layers.MultiHeadAttention(2, 3, value_dim=4, use_gate=True, sliding_window=2)(*masked(k, a, b), use_causal_mask=True)),
@@ -113,6 +127,38 @@ def test_real_keras_agrees(keras, tmp_path, name, ending):
     assert np.abs(made - wanted).max() <= 1e-4 * np.abs(wanted).max() + 1e-6
 
 
+def test_frozen_normalisation_keeps_its_statistics_in_training(keras, tmp_path):
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization(name="in")], name="base")
+    inner.trainable = False
+    model = keras.Sequential([keras.Input((4,)), inner, keras.layers.BatchNormalization(name="own", trainable=False), keras.layers.Dense(2)])
+    for variable in model.variables:
+        if variable.ndim == 1:
+            variable.assign(np.random.default_rng(0).uniform(0.5, 2, variable.shape))
+    model.save(tmp_path / "model.keras")
+    made, x = load_keras(tmp_path / "model.keras").train(), np.random.default_rng(1).normal(3, 2, (8, 4)).astype(np.float32)
+    wanted = keras.ops.convert_to_numpy(model(x, training=True))
+    np.testing.assert_allclose(made(x), wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(made.eval()(x), wanted, rtol=1e-4, atol=1e-5)
+
+
+SCHEDULES = [
+    ("ExponentialDecay", (0.1, 4, 0.5), {}), ("ExponentialDecay", (0.1, 4, 0.5), {"staircase": True}), ("InverseTimeDecay", (0.1, 4, 0.5), {}),
+    ("InverseTimeDecay", (0.1, 4, 0.5), {"staircase": True}), ("PolynomialDecay", (0.1, 9), {"end_learning_rate": 0.01, "power": 2.0}),
+    ("PolynomialDecay", (0.1, 9), {"cycle": True}), ("CosineDecay", (0.1, 9), {"alpha": 0.2}),
+    ("CosineDecay", (0.0, 9), {"alpha": 0.2, "warmup_target": 0.3, "warmup_steps": 5}), ("CosineDecayRestarts", (0.1, 4), {"m_mul": 0.5, "alpha": 0.1}),
+    ("CosineDecayRestarts", (0.1, 4), {"t_mul": 1.0, "m_mul": 0.5}), ("PiecewiseConstantDecay", ([3, 7], [0.1, 0.05, 0.02]), {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind, arguments, more", SCHEDULES)
+def test_learning_rates_are_those_of_real_schedules(keras, kind, arguments, more):
+    theirs = getattr(keras.optimizers.schedules, kind)(*arguments, **more)
+    rule = optimizer_from(keras.saving.serialize_keras_object(keras.optimizers.SGD(theirs)))
+    rates = [rule.options(Progress(iteration=t))["lr"] for t in range(30)]
+    np.testing.assert_allclose(rates, [float(theirs(t)) for t in range(30)], rtol=1e-5, atol=1e-8)
+    pickle.dumps(rule)
+
+
 def test_quantized_weights_are_refused(keras, tmp_path):
     model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="a"), keras.layers.ReLU(), keras.layers.Dense(3, name="b")])
     model.quantize("int8")
@@ -146,3 +192,19 @@ def test_metrics_of_several_outputs_are_measured_on_their_outputs(keras, tmp_pat
     assert found.keys() == {key for key in wanted if key not in ("kind_loss", "size_loss")}
     for name, value in found.items():
         np.testing.assert_allclose(value, wanted[name], rtol=1e-5, err_msg=name)
+
+
+def test_a_layer_of_ones_own_by_the_name_that_the_error_tells(keras, tmp_path):
+    @keras.saving.register_keras_serializable("mine")
+    class Twice(keras.layers.Layer):
+        def call(self, x):
+            return 2 * x
+
+    keras.Sequential([keras.Input((4,)), Twice(name="t")]).save(tmp_path / "model.keras")
+    with pytest.raises(UnsupportedError, match=r"'t' \(Twice\): unknown layer class, registered as 'mine>Twice'"):
+        load_keras(tmp_path / "model.keras")
+    register_keras("mine>Twice", lambda c: c.each(nn.MulConstant(2.0)))
+    try:
+        np.testing.assert_array_equal(load_keras(tmp_path / "model.keras")(np.ones((1, 4), np.float32)), [[2, 2, 2, 2]])
+    finally:
+        del table()["mine>Twice"]

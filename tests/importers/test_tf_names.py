@@ -27,6 +27,26 @@ def loaded(folder, calls):
     return load_keras(folder / "m.json")
 
 
+def test_a_model_inside_that_is_called_with_a_dict_and_with_nested_lists(tmp_path):
+    def layer(kind, name, nodes, **config):
+        return {"class_name": kind, "name": name, "config": {"name": name, **config}, "inbound_nodes": nodes}
+
+    def model(name, layers, inputs, output):
+        return {"name": name, "layers": layers, "input_layers": inputs, "output_layers": [[output, 0, 0]]}
+
+    b, a = (layer("InputLayer", n, [], batch_input_shape=[None, 2]) for n in "ba")
+    less = layer("Subtract", "less", [[["a", 0, 0, {}], ["b", 0, 0, {}]]])
+    inner = model("inner", [b, a, less], {"b": ["b", 0, 0], "a": ["a", 0, 0]}, "less")
+    x, y = (layer("InputLayer", n, [], batch_input_shape=[None, 2]) for n in "xy")
+    nodes = [{"b": ["y", 0, 0, {}], "a": ["x", 0, 0, {}]}, [[["y", 0, 0, {}]], ["x", 0, 0, {}]]]
+    inside = {"class_name": "Functional", "name": "inner", "config": inner, "inbound_nodes": nodes}
+    both = layer("Concatenate", "both", [[["inner", 1, 0, {}], ["inner", 2, 0, {}]]])
+    outer = model("outer", [x, y, inside, both], [["x", 0, 0], ["y", 0, 0]], "both")
+    (tmp_path / "m.json").write_text(json.dumps({"class_name": "Functional", "config": outer, "keras_version": "2.15.0"}))
+    made = load_keras(tmp_path / "m.json")(np.float32([[5, 7]]), np.float32([[1, 2]]))
+    np.testing.assert_array_equal(made, [[4, 5, -4, -5]])
+
+
 def test_every_name_stands_for_an_operation_that_is_known():
     assert {kind for kind in TF.values() if f"ops.{kind}" not in table()} == set()
 

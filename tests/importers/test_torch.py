@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import tarfile
 import zipfile
 
 import numpy as np
@@ -69,6 +70,36 @@ def test_prefix_wrapping_and_parameters(tmp_path):
     }
     model = load_torch(save(tmp_path / "w.pt", state, "zip"), ours())
     np.testing.assert_array_equal(model["3"].weight.value, net[3].weight.detach().numpy())
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod."])
+def test_prefixes_of_wrappers_and_checkpoints_of_one_state(tmp_path, prefix):
+    net = theirs()
+    state = {"epoch": 3, "ema_weights": {prefix + k: v for k, v in net.state_dict().items()}, "optimizer": {"state": {}, "lr": 0.1}}
+    model = load_torch(save(tmp_path / "w.pt", state, "zip"), ours())
+    np.testing.assert_array_equal(model["3"].weight.value, net[3].weight.detach().numpy())
+
+
+def test_several_states_are_not_guessed(tmp_path):
+    state = {"generator": theirs().state_dict(), "critic": theirs().state_dict()}
+    with pytest.raises(FormatError, match="or several; it holds 'generator', 'critic'"):
+        read_state(save(tmp_path / "w.pt", state, "zip"))
+
+
+def test_tensors_with_attributes_and_shared_storages(tmp_path):
+    base = torch.arange(12.0)
+    marked = torch.nn.Parameter(base[4:].reshape(2, 4).t())
+    marked.mine = "x"
+    read = read_state(save(tmp_path / "w.pt", {"a": base, "b": marked, "c": base[::3]}, "zip"))
+    np.testing.assert_array_equal(read["b"], base[4:].reshape(2, 4).t().numpy())
+    np.testing.assert_array_equal(read["c"], base[::3].numpy())
+
+
+def test_tar_files_are_refused(tmp_path):
+    with tarfile.open(tmp_path / "old.pt", "w", format=tarfile.USTAR_FORMAT) as tar:
+        tar.add(__file__, "pickle")
+    with pytest.raises(UnsupportedError, match="before 0.2"):
+        read_state(tmp_path / "old.pt")
 
 
 def test_missing_misshaped_and_surplus_arrays(tmp_path):

@@ -68,6 +68,16 @@ def test_a_test_interval_says_when_to_validate(solver):
     trainer.fit((x, y), validation=(x, y), metrics=[optim.Top1Accuracy()])
 
 
+def test_a_solver_of_a_net_whose_data_layer_tells_no_shape(solver, tmp_path):
+    """As in most of Caffe's own examples, where the database tells it."""
+    (tmp_path / "tiny.prototxt").write_text(NET.replace("crop_size: 6 force_gray: true ", ""))
+    with pytest.raises(FormatError, match="give their shapes without the batch, for example inputs="):
+        load_caffe_solver(solver, progress=False)
+    trainer = load_caffe_solver(solver, inputs={"data": (1, 6, 6)}, progress=False)
+    history = trainer.fit((np.ones((16, 1, 6, 6), np.float32), np.zeros(16, np.int64)))
+    assert history[-1]["loss"] < history[0]["loss"] or history[-1]["loss"] < 0.1
+
+
 LOSS = 'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }'
 
 

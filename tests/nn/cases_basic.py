@@ -270,6 +270,7 @@ CASES = {
         torch=lambda t: t.nn.BatchNorm2d(3, eps=1e-3, momentum=0.3),
         tolerance=2e-5,
         bad=[((4, 3, 2), "height, width")],
+        refused=[(lambda: nn.BatchNorm2d(3, track_running_stats=False, fixed=True), "needs running statistics")],
     ),
     "BatchNorm2d, without running statistics": Case(
         lambda: nn.BatchNorm2d(3, track_running_stats=False),
@@ -278,6 +279,11 @@ CASES = {
         torch=lambda t: t.nn.BatchNorm2d(3, track_running_stats=False),
         tolerance=2e-5,
         mixes="the statistics are those of the batch",
+    ),
+    "BatchNorm2d, fixed": Case(
+        lambda: nn.Sequential(nn.BatchNorm2d(3, fixed=True)),
+        (4, 3, 2, 5),
+        lambda layer, x: batch_norm(layer[0], x),
     ),
     "BatchNorm3d": Case(
         lambda: nn.BatchNorm3d(2),

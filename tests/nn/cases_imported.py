@@ -3,6 +3,7 @@
 import numpy as np
 
 from sparkdl import nn
+from sparkdl.nn.layers.hashes import fingerprint
 from tests.nn.case import Case, distinct, positive
 from tests.nn.cases_basic import max_pool
 from tests.nn.cases_norms import normalised
@@ -55,6 +56,29 @@ def reorganised(layer, x):
 def without_mean(layer, x):
     y = x - x.mean((2, 3), keepdims=True)
     return y / (x.std((2, 3), keepdims=True) + layer.eps) if layer.variance else y
+
+
+LETTERS = np.array([fingerprint(b"A"), fingerprint(b"B")], np.uint64).view(np.int64)
+
+
+def picture_boxes(rng, shape):
+    """Regions of pictures in another order, the last one's end before its start."""
+    boxes = np.resize([[0, 1, 2, 9, 12], [2, 0, 3, 13, 5], [0, 8, 6, 5, 4]], (shape[0], 5))
+    boxes[:, 0] %= max(shape[0], 1)
+    return boxes.astype(float)
+
+
+def roi_pool_by_picture(layer, x, regions):
+    y = np.zeros((len(regions), x.shape[1], 2, 3))
+    for r, region in enumerate(regions):
+        x1, y1, x2, y2 = (int(np.floor(v * layer.spatial_scale + 0.5)) for v in region[1:])
+        high, wide = max(y2 - y1 + 1, 1) / 2, max(x2 - x1 + 1, 1) / 3
+        for i, j in np.ndindex(2, 3):
+            rows = slice(y1 + int(i * high), min(y1 + int(np.ceil((i + 1) * high)), x.shape[2]))
+            columns = slice(x1 + int(j * wide), min(x1 + int(np.ceil((j + 1) * wide)), x.shape[3]))
+            part = x[int(region[0]), :, rows, columns]
+            y[r, :, i, j] = part.max((1, 2)) if part.size else 0
+    return y
 
 
 def best_places(layer, x):
@@ -338,6 +362,12 @@ CASES = {
         inputs=[None, lambda rng, s: rng.integers(0, 2, s)],
         bad=[(((2, 3, 4, 5), (2, 4)), "mask of shape")],
     ),
+    "MaskScores, of weights": Case(
+        lambda: nn.MaskScores(fill=0.0),
+        ((2, 3, 4, 5), (2, 5)),
+        lambda layer, x, mask: x * (mask != 0)[:, None, None],
+        inputs=[None, lambda rng, s: rng.integers(0, 2, s)],
+    ),
     "MaskScores, a window": Case(
         lambda: nn.MaskScores(window=2),
         (2, 3, 4, 5),
@@ -482,6 +512,60 @@ CASES = {
         mixes="all boxes of a batch make one list",
         bad=[(((2, 12), (2, 5), (2, 2, 12)), "3 priors")],
         refused=[(lambda: nn.CaffeDetectionOutput(2, code_type="x"), "code_type")],
+    ),
+    "CaffeBatchReindex": Case(
+        nn.CaffeBatchReindex,
+        ((3, 2, 4), (3,)),
+        lambda layer, x, index: np.stack([x[i] for i in index]),
+        inputs=[None, lambda rng, s: np.resize([0, s[0] - 1, 0], s)],
+        no_gradient="for scoring",
+        mixes="it picks samples",
+        bad=[(((2, 3), (2, 2)), "numbers of samples")],
+    ),
+    "CaffeFilter": Case(
+        lambda: nn.CaffeFilter(2),
+        ((4, 2, 3), (4, 5), (4, 1)),
+        lambda layer, x, z, flags: (x[flags[:, 0] != 0], z[flags[:, 0] != 0]),
+        inputs=[None, None, lambda rng, s: np.resize([1.0, 0.0, 0.0, -2.0], s)],
+        no_gradient="for scoring",
+        mixes="it drops samples",
+        bad=[(((2, 3), (2, 2), (2, 2)), "flags")],
+        refused=[(lambda: nn.CaffeFilter(0), "count must be")],
+    ),
+    "CaffeRoiPool": Case(
+        lambda: nn.CaffeRoiPool((2, 3), spatial_scale=0.5),
+        ((3, 2, 6, 7), (3, 5)),
+        roi_pool_by_picture,
+        inputs=[None, picture_boxes],
+        no_gradient="for scoring",
+        mixes="regions name pictures of the batch",
+        bad=[(((2, 2, 4, 4), (2, 4)), "takes")],
+        refused=[(lambda: nn.CaffeRoiPool(0), "output_size")],
+    ),
+    "Hashes": Case(  # the bins of 0 to 4, and with the salt, are those of Keras's own tests
+        lambda: nn.Hashes(3),
+        (5, 1),
+        lambda layer, x: np.take([1, 0, 1, 0, 2], x),
+        inputs=lambda rng, s: np.resize(np.arange(5), s),
+        no_gradient="bins have none",
+        refused=[(lambda: nn.Hashes(0), "bins must be")],
+    ),
+    "Hashes, salted": Case(
+        lambda: nn.Hashes(4, (133, 137), 2),
+        (5, 1),
+        lambda layer, x: np.where(x == 2, 0, 1 + np.take([1, 1, 2, 0, 1], x)),
+        inputs=lambda rng, s: np.resize(np.arange(5), s),
+        no_gradient="bins have none",
+        refused=[(lambda: nn.Hashes(3, (1, 2, 3)), "two whole numbers")],
+    ),
+    "CrossedHashes": Case(  # letters by their fingerprints, as in Keras's test
+        lambda: nn.CrossedHashes(5),
+        ((5, 1), (5, 1)),
+        lambda layer, x, y: np.where(x == LETTERS[0], np.where(y == 101, 1, 3), np.where(y == 101, 4, 1)),
+        inputs=[lambda rng, s: np.resize(LETTERS, s), lambda rng, s: np.resize([101, 101, 101, 102, 102], s)],
+        no_gradient="bins have none",
+        bad=[(((2, 1), (2, 2)), "of one shape")],
+        refused=[(lambda: nn.CrossedHashes(0), "bins must be")],
     ),
     "Take": Case(
         lambda: nn.Take((2, 0, 0, -1), 2),

@@ -66,18 +66,20 @@ NAIVE = {
         AlphaDropout Dropout1d Dropout2d Dropout3d GaussianDropout GaussianNoise GaussianSampler
     """,
     "of detectors": """
-        Anchor BoxHead CaffeDetectionOutput CaffePriorBox DetectionOutputFrcnn FPN MaskHead Nms Pooler Proposal
+        Anchor BoxHead CaffeDetectionOutput CaffePriorBox CaffeRoiPool
+        DetectionOutputFrcnn FPN MaskHead Nms Pooler Proposal
         PyramidProposal RegionProposal RoiAlign RoiPool
     """,
     "from papers and from older libraries": """
-        BinaryThreshold BinaryTreeLSTM ContrastiveNorm ConvMap2d Cosine CropLike CrossProduct DivisiveNorm Euclidean
+        BinaryThreshold BinaryTreeLSTM CaffeBatchReindex CaffeFilter
+        ContrastiveNorm ConvMap2d Cosine CropLike CrossProduct DivisiveNorm Euclidean
         FeedForward Highway LSTMPeephole LocallyConnected1d LocallyConnected2d Maxout MeanVarianceNorm Mixture
         NegativeEntropyPenalty NormalizeScale Recompute RecurrentDecoder Reorg Resample SReLU ScaleShift Scan
         SinusoidalEncoding LearnedEncoding SubtractiveNorm WithinChannelLRN
     """,
     "of what else a net is made of": """
         Cond While Graph Map Residual Echo SelectInput NarrowInputs MaskedSelect MaskScores
-        NotEqualMask StepMask CountCategories Lookup TopKIndices
+        NotEqualMask StepMask CountCategories CrossedHashes Hashes Lookup TopKIndices
     """,
     "sparse": "DenseToSparse SparseConcat SparseLinear",
     "PyTorch defines another gradient": "Cholesky GradientReversal",

@@ -16,33 +16,50 @@ from sparkdl.importers.build import Value
 from sparkdl.importers.caffe.fillers import fill
 from sparkdl.importers.caffe.losses import predictions
 from sparkdl.importers.caffe.message import Message
-from sparkdl.importers.caffe.net import DATA, LOSSES, METRICS, SINKS, data_shapes
+from sparkdl.importers.caffe.net import DATA, LOSSES, METRICS, SINKS, data_shapes, with_scores
 from sparkdl.importers.caffe.table import table
 from sparkdl.importers.caffe.time import KEEPING, time_first
 from sparkdl.importers.caffe.weights import fits
 from sparkdl.importers.limits import current, within
+from sparkdl.nn.node import Input
 
 Blobs = Mapping[str, list[np.ndarray]]
 
 
 def check_supported(layers: Sequence[Message]) -> None:
     """One error with all layers that cannot be converted, before any weight is looked at."""
-    known, bad = table(), []
+    known, timed, bad = table(), time_first(layers), []
     for layer in layers:
         kind = layer["type"]
         if kind in DATA | LOSSES | METRICS | SINKS:
             continue
-        if kind == "Python":
-            bad.append(f"{layer['name']!r} (Python): runs code that is not in the file")
+        if kind == "Python" and kind not in known:
+            made = ".".join(layer["python_param"][f] for f in ("module", "layer"))
+            bad.append(f"{layer['name']!r} (Python): runs code that is not in the file ({made})")
         elif kind not in known:
             bad.append(f"{layer['name']!r} ({kind or 'no type'}): unknown layer type")
-        elif why := known[kind].refuse(layer):
+        elif not timed & set(layer["bottom"][:1]) and (why := known[kind].refuse(layer)):  # axis 0 may be time
             bad.append(f"{layer['name']!r} ({kind}): {why}")
+    bad += _parameters_elsewhere(layers)
     if bad:
         raise UnsupportedError(
             "the net has layers that are not supported:\n  " + "\n  ".join(bad)
             + "\nGive a converter for them: sparkdl.importers.register_caffe('Type', converter)."
         )
+
+
+def _parameters_elsewhere(layers: Sequence[Message]) -> list[str]:
+    """Complaints about blobs of Parameter layers, which have no batch axis, that are more than a second bottom of Scale or Bias."""
+    bad: list[str] = []
+    held: set[str] = set()
+    for layer in layers:
+        taken = layer["bottom"][1:2] if layer["type"] in ("Scale", "Bias") else []
+        for name in held & set(layer["bottom"]):
+            if layer["bottom"] != [layer["bottom"][0], *taken] or name == layer["bottom"][0]:
+                bad.append(f"{layer['name']!r} ({layer['type']}): reads {name!r} of a Parameter layer, which only Scale and Bias can, as second bottom")
+        change = held.update if layer["type"] == "Parameter" else held.difference_update
+        change(layer["top"])
+    return bad
 
 
 class Conversion:
@@ -120,6 +137,16 @@ class Conversion:
         return build.apply(layer, values, f"{self.name}/{suffix}" if suffix else self.name)
 
 
+class Held(Value):
+    """The array of a Parameter layer: of no sample, so it can only become part of another layer."""
+
+    __slots__ = ("conversion", "array")
+
+    def __init__(self, conversion: Conversion, array: np.ndarray) -> None:
+        super().__init__(Input(name=conversion.name), None)
+        self.conversion, self.array = conversion, array
+
+
 class NetBuilder:
     """Converts layers one after another; blobs are known by the name that they have at that point."""
 
@@ -136,10 +163,13 @@ class NetBuilder:
         self.preprocess: dict[str, Message] = {}
         self.losses: list[Message] = []
         self.time_first: set[str] = set()
+        self.train = False
+        self.left_out: dict[str, str] = {}  # tops of layers that are not there in this state
 
     def run(self, layers: Sequence[Message], train: bool = False) -> nn.Graph:
+        self.train = train
         self.losses = [layer for layer in layers if layer["type"] in LOSSES]
-        kept = [layer for layer in layers if layer["type"] not in LOSSES | METRICS]
+        kept = [layer for layer in with_scores(layers) if layer["type"] not in LOSSES | METRICS]
         self._channels(kept)
         self.time_first = time_first(kept)
         for layer in kept:
@@ -181,7 +211,9 @@ class NetBuilder:
         inputs = []
         for bottom in layer["bottom"]:
             if bottom not in self.values:
-                raise FormatError(f"layer {layer['name']!r}: bottom {bottom!r} is made by no layer before it.")
+                other = self.left_out.get(bottom)
+                hint = f" Layer {other!r} makes it, which the net's rules leave out in this phase, level and stages." if other else ""
+                raise FormatError(f"layer {layer['name']!r}: bottom {bottom!r} is made by no layer before it.{hint}")
             inputs.append(self.values[bottom])
         timed = [name for name in layer["bottom"] if name in self.time_first]
         if timed and layer["type"] not in KEEPING:
@@ -192,6 +224,12 @@ class NetBuilder:
         conversion = Conversion(self, layer, inputs)
         try:
             made = table()[layer["type"]].convert(conversion)
+        except build.OpenShape as error:
+            open_ = {name: (3, 227, 227) for name, value in self.inputs.items() if value.shape is None or None in value.shape}
+            raise FormatError(
+                f"layer {layer['name']!r} ({layer['type']}): {error} The net's inputs that are open are {', '.join(map(repr, open_))}; "
+                f"give their shapes without the batch, for example inputs={open_}."
+            ) from error
         except (FormatError, UnsupportedError):
             raise
         except (ShapeError, ValueError) as error:  # a layer of ours that does not take such numbers

@@ -32,10 +32,25 @@ def save_caffe(
             Message("LayerParameter", name=names[i], type="Input", top=[names[i]], input_param=Message("InputParameter", shape=[dims]))
         )
     write_uses(listing, WRITERS, writer, names, "Caffe", lambda shape: "")
+    _name_outputs(writer, [names[n] for n in listing.outputs])
     net = Message("NetParameter", name=getattr(model, "net_name", "") or type(model).__name__, layer=writer.layers)
     Path(weights).write_bytes(wire.write(net))
     bare = [_without_blobs(layer) for layer in writer.layers]
     Path(path).write_text(prototxt.write(Message("NetParameter", name=net["name"], layer=bare)))
+
+
+def _name_outputs(writer: Net, wanted: list[str]) -> None:
+    """Caffe's outputs are the blobs that nothing reads, in order: others go through one more layer, or into Silence."""
+    read = {bottom for layer in writer.layers for bottom in layer["bottom"]}
+    found = [top for layer in writer.layers if layer["type"] != "Input" for top in layer["top"] if top not in read]
+    if found == wanted:
+        return
+    for name in found:
+        if name not in wanted:
+            writer.silence(name)
+    for name in wanted:
+        writer.base = f"{name}_output"
+        writer.layer("Power", [name])
 
 
 def _without_blobs(layer: Message) -> Message:

@@ -32,7 +32,7 @@ def load_caffe(
     phase    ``"TEST"`` or ``"TRAIN"``: which layers the include and exclude rules keep. Loss and accuracy layers are
              left out, so what they read becomes an output
     inputs   shapes (without the batch) by name, where the file does not tell them: ``{"data": (3, 227, 227)}``
-    level, stages  the rest of the net state that rules ask for
+    level, stages  the rest of the net state that rules ask for, besides what the file's own ``state`` says
 
     The graph takes and gives NCHW arrays, in the order of the file, or a dict by blob name; ``output_names`` are the
     blobs it returns, ``output_layers`` the layers that make them. Layers are found by name: ``model["conv1"]``.
@@ -45,11 +45,13 @@ def load_caffe(
         raise ValueError(f"load_caffe: phase is 'TEST' or 'TRAIN', got {phase!r}.")
     net = read_net(prototxt)
     with reading(prototxt):
-        layers = in_phase(net, phase, level, stages)
+        layers = in_phase(net, phase, level or net["state"]["level"], [*net["state"]["stage"], *stages])
         if not layers:
             raise FormatError(f"{prototxt} has no layers in phase {phase}.")
         check_supported(layers)
         builder = NetBuilder(None if weights is None else read_weights(weights), inputs)
+        there = {id(layer) for layer in layers}
+        builder.left_out = {top: layer["name"] for layer in net["layer"] if id(layer) not in there for top in layer["top"]}
         graph = builder.run(layers, train=phase == "TRAIN")
     _describe(graph, builder, net, Path() if isinstance(prototxt, Message) else Path(prototxt).parent)
     return graph.eval()  # type: ignore[return-value]

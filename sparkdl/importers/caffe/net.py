@@ -19,6 +19,7 @@ LOSSES = {
     "SoftmaxWithLoss", "EuclideanLoss", "HingeLoss", "SigmoidCrossEntropyLoss", "InfogainLoss", "ContrastiveLoss",
     "MultinomialLogisticLoss", "SmoothL1Loss", "MultiBoxLoss", "CenterLoss", "TripletLoss",
 }  # fmt: skip
+_SCORES = {"SoftmaxWithLoss": "Softmax", "InfogainLoss": "Softmax", "SigmoidCrossEntropyLoss": "Sigmoid"}
 METRICS = {"Accuracy", "DetectionEvaluate"}
 SINKS = {"Silence", "HDF5Output"}
 
@@ -68,6 +69,21 @@ def _meets(rule: Message, phase: str, level: int, stages: Sequence[str]) -> bool
     )
 
 
+def with_scores(layers: Sequence[Message]) -> list[Message]:
+    """``layers``, with one more behind each loss layer whose second top, the scores that it makes, another layer reads."""
+    made = []
+    last_read = {bottom: i for i, layer in enumerate(layers) if layer["type"] not in METRICS for bottom in layer["bottom"]}
+    for i, layer in enumerate(layers):
+        made.append(layer)
+        kind = _SCORES.get(layer["type"])
+        if kind and len(layer["top"]) > 1 and last_read.get(layer["top"][1], -1) > i:
+            new = Message("LayerParameter", name=f"{layer['name']}/scores", type=kind, bottom=layer["bottom"][:1], top=layer["top"][1:2])
+            if kind == "Softmax" and "softmax_param" in layer:
+                new["softmax_param"] = layer["softmax_param"]
+            made.append(new)
+    return made
+
+
 def data_shapes(layer: Message, time_first: Collection[str] = ()) -> list[tuple[int | None, ...] | None]:
     """The shapes of a data layer's tops, without the batch axis (axis 1 of those in ``time_first``); None where the
     layer does not say."""
@@ -77,7 +93,10 @@ def data_shapes(layer: Message, time_first: Collection[str] = ()) -> list[tuple[
         shapes = [tuple(s["dim"]) for s in layer["input_param" if kind == "Input" else "dummy_data_param"]["shape"]]
         if kind == "DummyData" and not shapes:
             dummy = layer["dummy_data_param"]
-            shapes = list(zip(*(dummy[f] for f in ("num", "channels", "height", "width")), strict=False))
+            sizes = [dummy[f] for f in ("num", "channels", "height", "width")]
+            if any(len(given) not in (1, tops) for given in sizes) and any(sizes):
+                raise FormatError(f"layer {layer['name']!r}: num, channels, height and width are given once or for each of {tops} tops.")
+            shapes = list(zip(*(given if len(given) == tops else given * tops for given in sizes), strict=False))
         if not shapes:
             return [None] * tops
         if len(shapes) not in (1, tops):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,13 +35,15 @@ def load_caffe_solver(
     net: str | Path | None = None,
     weights: str | Path | None = None,
     *,
+    inputs: Mapping[str, Sequence[int | None]] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Trainer:
     """A ``Trainer`` with the net, loss, rule, schedule and length of training of a solver's prototxt.
 
     ``net`` is the train net's prototxt, if it does not lie where the solver says (beside the solver, or at the path
-    it names from there); ``weights`` start from a ``.caffemodel``. A snapshot interval becomes checkpoints, once
+    it names from there); ``weights`` start from a ``.caffemodel``; ``inputs`` are shapes that the net's data layers do
+    not tell, ``{"data": (1, 28, 28)}``. A snapshot interval becomes checkpoints, once
     ``checkpoint`` names a folder for them; a test interval says when ``fit(..., validation=...)`` looks at its data,
     all of it (``test_iter`` is not asked). Further ``options`` go to the Trainer and overrule the solver
     (``batch_size=64``). Learning rate and decay multipliers of the net become parameter groups; those of 0 freeze.
@@ -55,7 +58,7 @@ def load_caffe_solver(
     with reading(path):
         prototxt_ = _net_of(solver, Path(path), net)
         state = solver["train_state"]
-        model = load_caffe(prototxt_, weights, "TRAIN", level=state["level"], stages=state["stage"])
+        model = load_caffe(prototxt_, weights, "TRAIN", inputs=inputs, level=state["level"], stages=state["stage"])
         beside = Path(path if isinstance(prototxt_, Message) else prototxt_).parent
         loss = loss_of(model.loss_layers, model.output_names, beside)
         if loss is None:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from sparkdl.importers.caffe.message import Message
 
-RECURRENT = {"LSTM", "RNN"}
+RECURRENT = {"LSTM", "RNN", "LSTMUnit"}
 # layers to which the place of the batch is all one, or that name their axis
 KEEPING = RECURRENT | {
     "AbsVal", "ArgMax", "BNLL", "Clip", "Concat", "Dropout", "ELU", "Eltwise", "Embed", "Exp", "InnerProduct", "Log", "Power",
-    "ReLU", "ReLU6", "Sigmoid", "Slice", "Softmax", "Split", "Swish", "TanH", "Threshold",
+    "PReLU", "ReLU", "ReLU6", "Scale", "Sigmoid", "Slice", "Softmax", "Split", "Swish", "TanH", "Threshold",
 }  # fmt: skip
 
 
@@ -31,5 +31,7 @@ def time_first(layers: Sequence[Message]) -> set[str]:
 
 def _static(layer: Message) -> int:
     """The number of x_static among the bottoms, or -1."""
+    if layer["type"] == "LSTMUnit":
+        return -1
     states = {"LSTM": 2, "RNN": 1}[layer["type"]] if layer["recurrent_param"]["expose_hidden"] else 0
     return 2 if len(layer["bottom"]) == 3 + states else -1

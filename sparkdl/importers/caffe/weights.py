@@ -72,10 +72,13 @@ def _from_hdf5(path: Path) -> dict[str, list[np.ndarray]]:
 
 
 def fits(array: np.ndarray, shape: tuple[int, ...]) -> bool:
-    """Whether a blob of a file can be a parameter of ``shape``: old files write 1x1xMxN for MxN, the oldest no shape."""
+    """Whether a blob of a file can be a parameter of ``shape``: old files write 1x1xMxN for MxN, the oldest no shape, and
+    forks 1xCx1x1 for C."""
     if array.shape == shape:
         return True
     if array.ndim == 1 and array.size == int(np.prod(shape)):
+        return True
+    if len(shape) == 1 and array.size == max(array.shape, default=1) == shape[0]:
         return True
     return _core(array.shape) == _core(shape)
 

@@ -245,7 +245,7 @@ class _Parser:
 
     # -- calls -----------------------------------------------------------------------------------------------------
     def call(self, node: Any, name: str) -> Call:
-        if isinstance(node, dict):  # Keras 3
+        if isinstance(node, dict) and (not node or {"args", "kwargs"} & node.keys()):  # Keras 3
             args, kwargs = node.get("args", []), node.get("kwargs", {})
             if not isinstance(args, list) or not isinstance(kwargs, dict):
                 raise FormatError(f"layer {name!r}: an inbound node has no lists of arguments.")
@@ -271,23 +271,33 @@ class _Parser:
         return value
 
     def old_call(self, node: Any, name: str) -> Call:
-        """``[[layer, node, tensor, kwargs], ...]`` of Keras 1, 2 and tf.keras."""
-        if not isinstance(node, list):
+        """``[[layer, node, tensor, kwargs], ...]`` of Keras 1, 2 and tf.keras, there also nested and by name in a dict."""
+        if not isinstance(node, list | dict):
             raise FormatError(f"layer {name!r}: an inbound node is no list.")
-        if node and isinstance(node[0], str):
+        if isinstance(node, list) and node and isinstance(node[0], str):
             node = [node]
-        refs, kwargs = [], {}
-        for item in node:
-            constant = isinstance(item, list) and len(item) > 2 and item[0] == "_CONSTANT_VALUE"
-            refs.append(item[2] if constant else self.ref(item))
-            if len(item) > 3 and isinstance(item[3], dict):
-                kwargs.update({k: self.old_argument(v) for k, v in item[3].items()})
-        return Call([refs[0] if len(refs) == 1 else refs] if refs else [], kwargs)
+        kwargs: dict[str, Any] = {}
+        made = self.old_tensors(node, kwargs)
+        return Call([made[0] if isinstance(made, list) and len(made) == 1 else made] if made else [], kwargs)
+
+    def old_tensors(self, value: Any, kwargs: dict[str, Any], depth: int = 0) -> Any:
+        within("nested arguments", depth, current().depth)
+        if isinstance(value, dict):
+            return {key: self.old_tensors(each, kwargs, depth + 1) for key, each in value.items()}
+        if isinstance(value, list) and not (value and isinstance(value[0], str)):
+            return [self.old_tensors(each, kwargs, depth + 1) for each in value]
+        constant = isinstance(value, list) and len(value) > 2 and value[0] == "_CONSTANT_VALUE"
+        made = value[2] if constant else self.ref(value)
+        if len(value) > 3 and isinstance(value[3], dict):
+            kwargs.update({k: self.old_argument(v) for k, v in value[3].items()})
+        return made
 
     def old_argument(self, value: Any, depth: int = 0) -> Any:
         within("nested arguments", depth, current().depth)
         if isinstance(value, list) and len(value) in (3, 4) and isinstance(value[0], str) and all(isinstance(n, int) for n in value[1:3]):
             return self.ref(value)
+        if isinstance(value, dict):
+            return {k: self.old_argument(v, depth + 1) for k, v in value.items()}
         return [self.old_argument(v, depth + 1) for v in value] if isinstance(value, list) else value
 
     def ref(self, item: Any) -> Ref:
@@ -301,7 +311,7 @@ class _Parser:
     def refs(self, value: Any) -> list[Ref]:
         """A model's inputs or outputs: one reference, a list of them, or a dict."""
         if isinstance(value, dict):
-            value = list(value.values())
+            value = [value[key] for key in sorted(value)]  # Keras's order
         if not isinstance(value, list):
             return []
         if value and isinstance(value[0], str):

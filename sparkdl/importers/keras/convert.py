@@ -25,10 +25,13 @@ def check_supported(model: ModelSpec) -> None:
     """One error with all layers that cannot be converted, before any weight is looked at."""
     known, bad = table(), []
     for spec in model.walk():
+        if spec.kind == "InputLayer" and spec.config.get("dtype") == "string":
+            bad.append(f"{spec.name!r} (InputLayer): takes strings; turn them into numbers before the model")
         if spec.model is not None or spec.kind == "InputLayer" or (spec.kind == "Merge" and "becomes" in spec.config):
             continue
         if spec.kind not in known:
-            bad.append(f"{spec.name!r} ({spec.original}): unknown layer class")
+            registered = f", registered as {spec.kind!r}" if ">" in spec.kind else ""  # the name to give a converter under
+            bad.append(f"{spec.name!r} ({spec.original}): unknown layer class{registered}")
             continue
         try:
             why = known[spec.kind].refuse(spec)
@@ -231,10 +234,9 @@ class NetBuilder:
         self.calls += 1  # models that call models twice, many levels deep, are short to write down
         within("calls of layers", self.calls, current().layers)
         if spec.model is not None:
-            given = args[0] if args and isinstance(args[0], list) else args
             before, self.trainable = self.trainable, self.trainable and spec.trainable
             try:
-                return self.model(spec.model, [t for t in given if isinstance(t, Tensor)], f"{name}/")
+                return self.model(spec.model, _leaves(args), f"{name}/")
             finally:
                 self.trainable = before
         if spec.kind == "Merge":
@@ -255,6 +257,15 @@ class NetBuilder:
         if weighs is not None:
             outputs = [conversion.each(nn.ActivityRegularization(*weighs), outputs[0], "activity"), *outputs[1:]]
         return outputs
+
+
+def _leaves(value: Any) -> list[Tensor]:
+    """The tensors of nested lists and dicts in Keras's order, which sorts a dict by its keys."""
+    if isinstance(value, dict):
+        value = [value[key] for key in sorted(value)]
+    if isinstance(value, list):
+        return [tensor for each in value for tensor in _leaves(each)]
+    return [value] if isinstance(value, Tensor) else []
 
 
 def _with_masks(args: list[Any], mask: Any) -> list[Any]:

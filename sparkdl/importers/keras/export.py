@@ -14,7 +14,7 @@ import numpy as np
 from sparkdl.importers.export import list_uses, write_uses
 from sparkdl.importers.keras.store import snake
 from sparkdl.importers.keras.writers import WRITERS
-from sparkdl.importers.keras.writers.graph import Graph, Value
+from sparkdl.importers.keras.writers.graph import Graph, Value, place
 from sparkdl.nn.module import Module
 
 _VERSION = "3.8.0"  # the oldest Keras whose layers are written
@@ -39,13 +39,13 @@ def save_keras(model: Module, path: str | Path, input_shapes: Sequence[Sequence[
     input_names = list(w.names)
     write_uses(listing, WRITERS, w, values, "Keras", lambda shape: Value(w, plain=("", shape)))
     outputs = [values[n].plain for n in listing.outputs]
-    w.sort([name for name, _ in outputs])
+    w.sort([str(place(name)[0]) for name, _ in outputs])
     config = {
         "module": "keras.src.models.functional", "class_name": "Functional", "registered_name": "Functional",
         "config": {
             "name": "model", "trainable": True, "layers": w.layers,
             "input_layers": [[name, 0, 0] for name in input_names],
-            "output_layers": [[name, 0, 0] for name, _ in outputs],
+            "output_layers": [place(name) for name, _ in outputs],
         },
     }  # fmt: skip
     if len(outputs) == 1:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sparkdl.importers.keras.penalties import as_groups
+from sparkdl.importers.keras.rates import rate_and_schedule
 from sparkdl.importers.keras.spec import ModelSpec
 
 
@@ -75,7 +76,7 @@ def _metric_of(given: Any, output: int | str, model: ModelSpec) -> Any:
 def _known(what: str, given: Any, make: Callable[[], Any]) -> Any:
     try:
         return make()
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError, IndexError) as error:
         warnings.warn(f"the file's {what} {_short(given)} is not known here and left out ({error}).", stacklevel=4)
         return None
 
@@ -109,7 +110,7 @@ def optimizer_from(given: Any, groups: dict[str, Any] | None = None) -> Any:
     kind, config = (given, {}) if isinstance(given, str) else (given["class_name"], given.get("config") or {})
     kind = str(kind).split(">")[-1].lower()
     rate = config.get("learning_rate", config.get("lr", 0.01 if kind == "sgd" else 0.001))
-    lr, schedule = (_rate(rate)) if isinstance(rate, dict) else (float(rate), None)
+    lr, schedule = rate_and_schedule(rate) if isinstance(rate, dict) else (float(rate), None)
     named = isinstance(given, str)  # then Keras 3's defaults hold; a configuration that lacks a number is an older one
     decay = float(config.get("decay") or 0.0)
     if decay and schedule is None and kind != "nadam":
@@ -145,21 +146,6 @@ def optimizer_from(given: Any, groups: dict[str, Any] | None = None) -> Any:
     if kind == "lion":
         return optim.Lion(betas=(betas[0], number("beta_2", 0.99)), **shared)
     raise ValueError("no such rule")
-
-
-def _rate(given: dict[str, Any]) -> tuple[float, Any]:
-    from sparkdl import optim
-
-    kind, config = given["class_name"], given["config"]
-    unit = {"unit": "iteration"}
-    if kind == "ExponentialDecay":
-        schedule: Any = optim.ExponentialLR(config["decay_rate"], int(config["decay_steps"]), bool(config.get("staircase")), **unit)
-        return float(config["initial_learning_rate"]), schedule
-    if kind == "PolynomialDecay" and not config.get("end_learning_rate") and not config.get("cycle"):
-        return float(config["initial_learning_rate"]), optim.PolynomialLR(int(config["decay_steps"]), config.get("power", 1.0), **unit)
-    if kind == "CosineDecay" and not config.get("alpha") and not config.get("warmup_steps"):
-        return float(config["initial_learning_rate"]), optim.CosineAnnealingLR(int(config["decay_steps"]), **unit)
-    raise ValueError(f"learning rate schedule {kind}")
 
 
 # -- losses ----------------------------------------------------------------------------------------------------------

@@ -14,11 +14,13 @@ from sparkdl.importers.torch.safetensors import read_safetensors
 from sparkdl.nn.module import Module
 from sparkdl.nn.parameter import Parameter
 
+_PREFIXES = ("module.", "_orig_mod.", "model.")  # of DataParallel, torch.compile and Lightning
+
 
 def load_torch(path: str | Path, model: Module, match: str = "name") -> Module:
     """Copies the weights of a PyTorch ``state_dict`` (safetensors, or ``.pt`` without running its pickle) into ``model``.
 
-    ``match="name"`` takes the arrays of equal names (a prefix ``module.`` is dropped), ``"order"`` one after another, as
+    ``match="name"`` takes the arrays of equal names (prefixes ``module.``, ``_orig_mod.`` and ``model.`` are dropped), ``"order"`` one after another, as
     long as shapes agree. Missing or misshaped arrays fail by name before anything is copied; surplus ones warn.
     Returns the model.
     """
@@ -34,9 +36,8 @@ def load_torch(path: str | Path, model: Module, match: str = "name") -> Module:
         pairs = [(name, target, array) for (name, target), (_, array) in zip(own, given, strict=False)]
         surplus = [name for name, _ in given[len(own) :]]
     else:
-        if state and all(name.startswith("module.") for name in state):
-            state = {name.removeprefix("module."): array for name, array in state.items()}
         own = list(_targets(model))
+        state = _without_prefix(state, {name for name, _ in own})
         missing = [name for name, _ in own if name not in state and not name.endswith("num_batches_tracked")]
         if missing:
             raise FormatError(f"{path} lacks {', '.join(missing[:10])} ({len(missing)} in all); it holds {', '.join(list(state)[:10])}.")
@@ -46,6 +47,16 @@ def load_torch(path: str | Path, model: Module, match: str = "name") -> Module:
     if surplus:
         warnings.warn(f"{path}: {len(surplus)} arrays that the model does not have: {', '.join(surplus[:10])}.", stacklevel=2)
     return model
+
+
+def _without_prefix(state: dict[str, np.ndarray], wanted: set[str]) -> dict[str, np.ndarray]:
+    """The arrays by the names that the model has: wrappers put prefixes before all of them."""
+    for _ in range(len(_PREFIXES)):
+        prefix = next((p for p in _PREFIXES if state and all(name.startswith(p) for name in state)), None)
+        if prefix is None or state.keys() & wanted:
+            break
+        state = {name.removeprefix(prefix): array for name, array in state.items()}
+    return state
 
 
 def _copy(path: str | Path, pairs: list[tuple[str, np.ndarray, np.ndarray]]) -> None:
@@ -78,7 +89,12 @@ def read_state(path: str | Path) -> dict[str, np.ndarray]:
             "before 1.0 (torch.utils.serialization.load_lua) and save its state_dict, which load_torch reads."
         )
     with open(path, "rb") as file:
-        start = file.read(9)
+        start = file.read(265)
+    if start[257:262] == b"ustar":
+        raise UnsupportedError(
+            f"{path}: the tar files of PyTorch before 0.2 are not read; load it with torch.load and save its state_dict "
+            "again, which load_torch reads."
+        )
     if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
         return read_pt(path)
     return read_safetensors(path)

@@ -20,6 +20,9 @@ _STORAGES = {
     "DoubleStorage": "<f8", "FloatStorage": "<f4", "HalfStorage": "<f2", "LongStorage": "<i8", "IntStorage": "<i4",
     "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "?", "BFloat16Storage": "<u2",
 }  # fmt: skip
+_TENSORS = (
+    "_rebuild_tensor_v2", "_rebuild_tensor", "_rebuild_parameter", "_rebuild_parameter_with_state", "_rebuild_from_type_v2",
+)  # fmt: skip
 _MAGIC = 0x1950A86A20F9469CFC6C
 _WRAPPED = ("state_dict", "model_state_dict", "model", "net", "params", "weights")
 
@@ -161,19 +164,22 @@ def _state(path: Path, value: Any, storage: Storages, size: int) -> dict[str, np
     for _ in range(4):
         if not isinstance(table, dict):
             break
-        inner = next((table[key] for key in _WRAPPED if isinstance(table.get(key), dict)), None)
+        inside = [v for v in table.values() if isinstance(v, dict) and any(_is_tensor(each) for each in v.values())]
+        only = inside[0] if len(inside) == 1 else None
+        inner = next((table[key] for key in _WRAPPED if isinstance(table.get(key), dict)), only)
         if inner is None or any(_is_tensor(v) for v in table.values()):
             break
         table = inner
     if not isinstance(table, dict) or not any(_is_tensor(v) for v in table.values()):
-        raise FormatError(f"{path} holds no state dict (a dict of tensors by name).")
+        held = f"; it holds {', '.join(short(key) for key in list(table)[:10])}" if isinstance(table, dict) and table else ""
+        raise FormatError(f"{path} holds no state dict (a dict of tensors by name), or several{held}. Save the one that is meant.")
     budget = [64 * size + (1 << 20)]
     return {str(k): _tensor(path, str(k), v, storage, budget) for k, v in table.items() if _is_tensor(v)}
 
 
 def _is_tensor(value: Any) -> bool:
     return isinstance(value, Made) and isinstance(value.function, Name) and value.function.module.startswith("torch") and (
-        value.function.name in ("_rebuild_tensor_v2", "_rebuild_tensor", "_rebuild_parameter", "_rebuild_parameter_with_state")
+        value.function.name in _TENSORS
     )
 
 
@@ -184,6 +190,11 @@ def _tensor(path: Path, name: str, made: Made, storage: Storages, budget: list[i
             break
         if made.function.name.startswith("_rebuild_parameter") and _is_tensor(args[0]):
             made = args[0]
+            continue
+        if made.function.name == "_rebuild_from_type_v2" and len(args) > 2:  # a tensor with attributes of its own
+            made = Made(args[0], args[2])
+            if not _is_tensor(made):
+                break
             continue
         if len(args) >= 4 and isinstance(args[0], Stored):
             return _strided(path, name, args, storage, budget)

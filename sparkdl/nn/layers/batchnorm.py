@@ -19,7 +19,8 @@ class _BatchNorm(Layer):
     In training the statistics are those of the whole global batch, over all tasks (``sync=False``: of each virtual
     shard by itself), and running statistics follow them: ``running = (1 - momentum) * running + momentum * batch``
     (``momentum=None``: their plain mean), with the unbiased variance. In eval mode, and where a channel has a single
-    value, the running statistics take their place. ``data_format="NHWC"``: channels are the last axis.
+    value, the running statistics take their place; with ``fixed=True`` they always do, and stay as they are.
+    ``data_format="NHWC"``: channels are the last axis.
 
     Source: Ioffe & Szegedy (2015), algorithms 1 and 2.
     """
@@ -29,12 +30,15 @@ class _BatchNorm(Layer):
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
         track_running_stats: bool = True, sync: bool = True, data_format: str = "NCHW",
+        fixed: bool = False,
     ) -> None:
         super().__init__()
         if not num_features >= 1:
             raise ShapeError(f"{type(self).__name__}: num_features must be >= 1, got {num_features!r}.")
         self.num_features, self.eps, self.momentum, self.affine = num_features, eps, momentum, affine
-        self.track_running_stats, self.sync = track_running_stats, sync
+        self.track_running_stats, self.sync, self.fixed = track_running_stats, sync, fixed
+        if fixed and not track_running_stats:
+            raise ValueError(f"{type(self).__name__}: fixed=True needs running statistics (track_running_stats=True).")
         self.data_format = check_format(self, data_format)
         self.weight = Parameter(np.ones(num_features, np.float32)) if affine else None
         self.bias = Parameter(np.zeros(num_features, np.float32)) if affine else None
@@ -42,6 +46,15 @@ class _BatchNorm(Layer):
             self.register_buffer("running_mean", np.zeros(num_features, np.float32))
             self.register_buffer("running_var", np.ones(num_features, np.float32))
             self.register_buffer("num_batches_tracked", np.zeros((), np.int64))
+
+    @property  # type: ignore[override]
+    def training(self) -> bool:
+        """Whether the batch's own statistics count; never with ``fixed``."""
+        return self.__dict__.get("_mode", True) and not self.__dict__.get("fixed", False)
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        self.__dict__["_mode"] = mode
 
     def reset_parameters(self):
         if self.affine:

@@ -9,7 +9,8 @@ from sparkdl.nn.module import Layer
 class MaskScores(Layer):
     """``scores`` with -1e9 (softmax gives 0) where a mask is 0 and, if ``causal``, at places behind the query's.
 
-    ``window`` leaves the places that are less than so many away from the query's.
+    ``fill`` is another number to put there: 0 for weights that have been through softmax, of which a query that sees
+    nothing then has none. ``window`` leaves the places that are less than so many away from the query's.
 
     Shapes
     ------
@@ -19,11 +20,11 @@ class MaskScores(Layer):
     Source: Keras's MultiHeadAttention and Attention.
     """
 
-    def __init__(self, causal: bool = False, window: int | None = None) -> None:
+    def __init__(self, causal: bool = False, window: int | None = None, fill: float = -1e9) -> None:
         super().__init__()
         if window is not None and not window >= 1:
             raise ValueError(f"MaskScores: window must be >= 1, got {window!r}.")
-        self.causal, self.window = causal, window
+        self.causal, self.window, self.fill = causal, window, fill
 
     def forward(self, scores, *masks, ctx):
         if scores.ndim < 3:
@@ -38,7 +39,7 @@ class MaskScores(Layer):
             ones = [1] * (scores.ndim - mask.ndim)
             kept = kept & (mask != 0).reshape(len(scores), *ones, *mask.shape[1:])
         ctx.save(kept, len(masks))
-        return np.where(kept, scores, scores.dtype.type(-1e9))
+        return np.where(kept, scores, scores.dtype.type(self.fill))
 
     def backward(self, dy, ctx):
         kept, masks = ctx.saved

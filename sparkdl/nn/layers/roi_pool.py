@@ -66,9 +66,7 @@ class RoiPool(_Roi):
 
     def forward(self, x, regions, ctx):
         v, regions = self._checked(x, regions)
-        y = np.zeros((*regions.shape[:2], *self._size(), v.shape[3]), x.dtype)
-        best = np.full(y.shape, -1, np.int64)
-        _largest(y, best, v, regions, x.dtype.type(self.spatial_scale))
+        y, best = largest(v, regions, self._size(), self.spatial_scale)
         ctx.save(best, v.shape)
         return self._out(y)
 
@@ -116,6 +114,14 @@ class RoiAlign(_Roi):
         dv, dy = np.zeros(shape, dy.dtype), self._in(dy)
         _interpolate(dy, dv, regions, dy.dtype.type(self.spatial_scale), self.sampling_ratio, self.aligned, True)
         return self._dx(dv), None
+
+
+def largest(v, regions, size, scale):
+    """The largest values of channels-last maps in each cell, and their places (-1: none)."""
+    y = np.zeros((*regions.shape[:2], *size, v.shape[3]), v.dtype)
+    best = np.full(y.shape, -1, np.int64)
+    _largest(y, best, v, regions, v.dtype.type(scale))
+    return y, best
 
 
 @njit

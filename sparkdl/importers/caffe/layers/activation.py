@@ -72,13 +72,15 @@ def exp(c: Conversion) -> Value:
 def log_(c: Conversion) -> Value:
     p = c.layer["log_param"]
     x = c.apply(nn.Log(), _affine(c, c.x, p["scale"], p["shift"], "affine"))
+    if p["base"] == 1:
+        raise FormatError(f"layer {c.name!r}: there is no logarithm to the base 1.")
     factor = 1 / _log_base(c, p["base"])
     return x if factor == 1 else c.apply(nn.MulConstant(factor), x, suffix="base")
 
 
 def _log_base(c: Conversion, base: float) -> float:
-    if base != -1 and not (base > 0 and base != 1):
-        raise FormatError(f"layer {c.name!r}: base {base} is not positive (or is 1).")
+    if base != -1 and not base > 0:
+        raise FormatError(f"layer {c.name!r}: base {base} is not positive.")
     return 1.0 if base == -1 else log(base)
 
 

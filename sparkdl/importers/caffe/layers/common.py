@@ -10,7 +10,7 @@ import numpy as np
 from sparkdl import nn
 from sparkdl.errors import FormatError, UnsupportedError
 from sparkdl.importers.build import Value
-from sparkdl.importers.caffe.convert import Conversion
+from sparkdl.importers.caffe.convert import Conversion, Held
 from sparkdl.importers.caffe.message import Message
 from sparkdl.importers.caffe.table import converts
 from sparkdl.importers.limits import within
@@ -223,10 +223,20 @@ def argmax(c: Conversion) -> Value:
     return c.apply(nn.TopKIndices(top, axis, p["out_max_val"]), x)
 
 
-@converts("Parameter", refuse=lambda layer: "a blob without a batch axis; use Scale or Bias, which hold learned arrays",
-          note="refused: a blob without a batch axis; use Scale or Bias")  # fmt: skip
-@converts("LSTMUnit", refuse=lambda layer: "a step of an LSTM layer; write the LSTM layer", note="refused: a step inside LSTM")
-@converts("Filter", "BatchReindex", refuse=lambda layer: "picks samples of the batch, which stays whole here",
-          note="refused: pick samples of the batch, which stays whole here")  # fmt: skip
-def refused(c: Conversion) -> Value:
-    raise UnsupportedError(f"layer {c.name!r} ({c.type}) is not supported.")
+@converts("Parameter", note="as second bottom of Scale and Bias")
+def parameter(c: Conversion) -> Value:
+    c.takes(0)
+    shape = [within(f"layer {c.name!r}: dim", n, 1 << 40) for n in c.layer["parameter_param"]["shape"]["dim"]]
+    return Held(c, c.blob(0, shape))
+
+
+@converts("BatchReindex", note="for scoring: it has no gradient")
+def batch_reindex(c: Conversion) -> Value:
+    c.takes(2)
+    return c.apply(nn.CaffeBatchReindex(), *c.inputs)
+
+
+@converts("Filter", note="for scoring: it has no gradient")
+def filter_(c: Conversion) -> Any:
+    c.takes(2, 1 << 16)
+    return c.apply(nn.CaffeFilter(len(c.inputs) - 1), *c.inputs)

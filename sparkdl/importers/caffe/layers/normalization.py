@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from sparkdl import nn
 from sparkdl.errors import FormatError, UnsupportedError
 from sparkdl.importers.build import Value
-from sparkdl.importers.caffe.convert import Conversion
+from sparkdl.importers.caffe.convert import Conversion, Held
 from sparkdl.importers.caffe.message import Message
 from sparkdl.importers.caffe.table import converts
 from sparkdl.importers.limits import within
@@ -18,17 +19,23 @@ _NORMS = {2: "BatchNorm1d", 3: "BatchNorm1d", 4: "BatchNorm2d", 5: "BatchNorm3d"
 _ONE = Message("FillerParameter", type="constant", value=1.0)
 
 
-def _batch_norm(c: Conversion, x: Value, eps: float, momentum: float, affine: bool) -> Any:
+def _batch_norm(c: Conversion, x: Value, eps: float, momentum: float, affine: bool, **options: Any) -> Any:
     if x.ndim not in _NORMS:
         raise FormatError(f"layer {c.name!r}: batch normalisation of a blob with {x.ndim} axes.")
-    return getattr(nn, _NORMS[x.ndim])(x.size(1), eps=eps, momentum=momentum, affine=affine)
+    return getattr(nn, _NORMS[x.ndim])(x.size(1), eps=eps, momentum=momentum, affine=affine, **options)
 
 
-@converts("BatchNorm", note="running sums are divided by their scale factor; the affine part is a Scale layer")
+@converts("BatchNorm", note="running sums are divided by their scale factor; use_global_stats; the affine part is a Scale layer")
 def batch_norm(c: Conversion) -> Value:
     p, x = c.layer["batch_norm_param"], c.x
-    channels = x.size(1)
-    layer = _batch_norm(c, x, p["eps"], 1 - p["moving_average_fraction"], False)
+    channels, stored = x.size(1), c.net.blobs is not None
+    if p.fields.get("use_global_stats", True) is False and not c.net.train:
+        warnings.warn(f"layer {c.name!r}: use_global_stats is false, so scores depend on which samples share a batch.", stacklevel=2)
+        if stored:
+            c.used = 3
+        return c.apply(_batch_norm(c, x, p["eps"], 0.0, False, track_running_stats=False), x)
+    fixed = p["use_global_stats"] and c.net.train
+    layer = _batch_norm(c, x, p["eps"], 1 - p["moving_average_fraction"], False, fixed=bool(fixed))
     if c.net.blobs is not None:
         mean, variance = c.blob(0, (channels,)), c.blob(1, (channels,))
         factor = float(c.blob(2, (1,))[0]) if c.has_blob(2) else 1.0
@@ -66,6 +73,11 @@ def _learned(c: Conversion, p: Message) -> tuple[int, tuple[int, ...]]:
 def scale(c: Conversion) -> Value:
     c.takes(1, 2)
     p = c.layer["scale_param"]
+    if len(c.inputs) == 2 and isinstance(held := c.inputs[1], Held):
+        layer = _of_parameter(c, held, p["axis"], scale=True, shift=p["bias_term"])
+        if p["bias_term"]:
+            c.set(layer, "bias", 0, c.blob(0, held.array.shape, p["bias_filler"]).reshape(layer.bias.shape))
+        return c.apply(layer, c.inputs[0])
     if len(c.inputs) == 2:
         y = c.apply(nn.Mul(), c.inputs[0], _stretched(c, p["axis"]))
         if not p["bias_term"]:
@@ -88,6 +100,8 @@ def scale(c: Conversion) -> Value:
 def bias(c: Conversion) -> Value:
     c.takes(1, 2)
     p = c.layer["bias_param"]
+    if len(c.inputs) == 2 and isinstance(held := c.inputs[1], Held):
+        return c.apply(_of_parameter(c, held, p["axis"], scale=False, shift=True), c.inputs[0])
     if len(c.inputs) == 2:
         return c.apply(nn.Add(), c.inputs[0], _stretched(c, p["axis"]))
     axis, shape = _learned(c, p)
@@ -95,6 +109,17 @@ def bias(c: Conversion) -> Value:
     layer = nn.ScaleShift(shape, axis, scale=False)
     c.set(layer, "bias", 0, values.reshape(layer.bias.shape))
     return c.apply(layer, c.inputs[0])
+
+
+def _of_parameter(c: Conversion, held: Held, axis: int, scale: bool, shift: bool) -> nn.Layer:
+    """A scale, or a bias alone, whose array is that of a Parameter layer."""
+    x, shape = c.inputs[0], held.array.shape
+    start = c.axis(axis, x.ndim)
+    if shape != x.sizes()[start - 1 : start - 1 + len(shape)]:
+        raise FormatError(f"layer {c.name!r}: a parameter of shape {shape} from axis {start} of a blob of {(None, *x.sizes())}.")
+    layer, name = nn.ScaleShift(shape, start, scale=scale, shift=shift), "weight" if scale else "bias"
+    held.conversion.set(layer, name, 0, held.array.reshape(getattr(layer, name).shape))
+    return layer
 
 
 def _stretched(c: Conversion, axis: int) -> Value:

@@ -93,6 +93,22 @@ def lstm(c: Conversion) -> Any:
     return s.results(outputs, [h, cell])
 
 
+@converts("LSTMUnit", note="one step inside LSTM: (batch, 1, *) here")
+def lstm_unit(c: Conversion) -> Any:
+    """The bottoms c, (i, f, o, g) and cont give ``c = cont sigmoid(f) c + sigmoid(i) tanh(g)`` and ``h = sigmoid(o) tanh(c)``."""
+    c.takes(3)
+    old, z, cont = c.inputs
+    size = old.size(old.ndim - 1)
+    if old.ndim != 3 or z.ndim != 3 or z.size(2) != 4 * size:
+        raise FormatError(f"layer {c.name!r}: its bottoms are (1, batch, n), (1, batch, 4 n) and (1, batch).")
+    gates, g = c.apply(nn.Split((3 * size, size), 2), z, suffix="gates")
+    i, f, o = c.apply(nn.Split((size,) * 3, 2), c.apply(nn.Sigmoid(), gates, suffix="sigmoid"), suffix="ifo")
+    flag = c.apply(nn.Reshape((1, 1)), cont, suffix="cont")
+    kept = c.apply(nn.Mul(), c.apply(nn.Mul(), flag, f, suffix="forget"), old, suffix="old")
+    cell = c.apply(nn.Add(), kept, c.apply(nn.Mul(), i, c.apply(nn.Tanh(), g, suffix="g"), suffix="new"), suffix="c")
+    return cell, c.apply(nn.Mul(), o, c.apply(nn.Tanh(), cell, suffix="squashed"), suffix="h")
+
+
 @converts("RNN", note="as LSTM")
 def rnn(c: Conversion) -> Any:
     """``h = tanh(W_xh x + b_h + W_hh (cont h))``, ``y = tanh(W_ho h + b_o)``."""

@@ -35,14 +35,14 @@ def _per_axis(c: Conversion, p: Message, name: str, rank: int, default: int, lea
     return tuple(int(n) for n in sizes)
 
 
-def _needs_axis_1(layer: Message) -> str | None:
-    axis = layer["convolution_param"]["axis"]
-    return None if axis in (1, -3) else f"channels are axis {axis}; only axis 1 is supported"
+def _without_batch(layer: Message) -> str | None:
+    return "channels are axis 0, which is the batch here" if layer["convolution_param"]["axis"] == 0 else None
 
 
 def _conv(c: Conversion, transposed: bool, depthwise: bool = False) -> Value:
     p, x = c.layer["convolution_param"], c.x
-    rank = x.ndim - 2
+    axis = c.axis(p["axis"], x.ndim)
+    rank = x.ndim - axis - 1
     if not 1 <= rank <= 3:
         raise FormatError(f"layer {c.name!r}: a convolution of a blob with {x.ndim} axes.")
     kernel = _per_axis(c, p, "kernel_size", rank, 0, 1)
@@ -52,7 +52,7 @@ def _conv(c: Conversion, transposed: bool, depthwise: bool = False) -> Value:
     dilation = tuple(given * rank if len(given) == 1 else given)
     if len(dilation) != rank or not all(1 <= d <= _MOST for d in dilation):
         raise FormatError(f"layer {c.name!r}: dilation {list(dilation)} for {rank} axes.")
-    channels, outputs = x.size(1), p["num_output"]
+    channels, outputs = x.size(axis), p["num_output"]
     groups = channels if depthwise and "group" not in p else p["group"]
     if groups < 1 or outputs < 1 or channels < 1 or channels % groups or outputs % groups:
         raise FormatError(f"layer {c.name!r}: {groups} groups do not divide {channels} and {outputs} channels.")
@@ -66,20 +66,22 @@ def _conv(c: Conversion, transposed: bool, depthwise: bool = False) -> Value:
     c.set(layer, "weight", 0, weight)
     if bias is not None:
         c.set(layer, "bias", 1, bias)
+    for _ in range(1, axis):  # axes in front of the channels are so many pictures
+        layer = nn.TimeDistributed(layer)
     return c.apply(layer, x)
 
 
-@converts("Convolution", refuse=_needs_axis_1, note="1-D to 3-D; groups, dilation, any stride and padding")
+@converts("Convolution", refuse=_without_batch, note="1-D to 3-D; groups, dilation, any stride and padding, channels along any axis but the batch")
 def convolution(c: Conversion) -> Any:
     return _each(c, lambda one: _conv(one, False))
 
 
-@converts("ConvolutionDepthwise", "DepthwiseConvolution", "DepthwiseConv", "ConvolutionDepthWise", refuse=_needs_axis_1)
+@converts("ConvolutionDepthwise", "DepthwiseConvolution", "DepthwiseConv", "ConvolutionDepthWise", refuse=_without_batch)
 def depthwise(c: Conversion) -> Any:
     return _each(c, lambda one: _conv(one, False, depthwise=True))
 
 
-@converts("Deconvolution", refuse=_needs_axis_1, note="groups, dilation, any stride and padding")
+@converts("Deconvolution", refuse=_without_batch, note="groups, dilation, any stride and padding")
 def deconvolution(c: Conversion) -> Any:
     return _each(c, lambda one: _conv(one, True))
 
@@ -112,7 +114,7 @@ def pooling(c: Conversion) -> Any:
     up = p["ceil_mode"] and p["round_mode"] == "CEIL"
     if p["pool"] == "MAX" and len(c.layer["top"]) > 1:
         return c.apply(nn.MaxPoolWithIndices2d(kernel, stride, padding, ceil_mode=up), x)
-    x, padding = _pad_much(c, x, kernel, stride, padding, p["pool"])
+    x, padding = _padded(c, x, kernel, stride, padding, p["pool"], up)
     if p["pool"] == "MAX":
         return c.apply(nn.MaxPool2d(kernel, stride, padding, ceil_mode=up), x)
     if p["pool"] == "AVE":
@@ -120,13 +122,24 @@ def pooling(c: Conversion) -> Any:
     return _stochastic(c, x, lambda: nn.AvgPool2d(kernel, stride, padding, ceil_mode=up))
 
 
-def _pad_much(c: Conversion, x: Value, kernel: Any, stride: Any, padding: Any, method: str) -> tuple[Value, Any]:
-    """Padding of more than half a window, which pooling layers refuse, becomes a layer of its own."""
-    if all(2 * pad <= k for pad, k in zip(padding, kernel, strict=True)):
+def _padded(
+    c: Conversion, x: Value, kernel: Any, stride: Any, padding: Any, method: str, up: bool = True, suffix: str = "pad"
+) -> tuple[Value, Any]:
+    """Padding that pooling layers do not have becomes a layer of its own: more than half a window of it, and windows
+    that lie behind the picture, which Caffe lets be where there is no padding at all."""
+    within_half = all(2 * pad <= k for pad, k in zip(padding, kernel, strict=True))
+    if within_half and (any(padding) or not up or all(s <= k for s, k in zip(stride, kernel, strict=True))):
         return x, padding
-    fill = -np.inf if method == "MAX" else 0.0
-    (top, left) = padding
-    return c.apply(nn.ZeroPad2d((left, left, top, top), value=fill), x, suffix="pad"), (0, 0)
+    pairs = []
+    for n, k, s, pad in zip((x.size(2), x.size(3)), kernel, stride, padding, strict=True):
+        room = max(n + 2 * pad - k, 0)
+        last = (-(-room // s) if up else room // s) * s - pad  # where the last window starts
+        if any(padding) and last >= n:
+            last -= s
+        short = last + k - n  # what it reaches beyond the picture, of which only padding counts
+        pairs.append((pad, short if last >= n else min(short, pad)))
+    fill = float(np.finfo(np.float32).min) if method == "MAX" else 0.0
+    return c.apply(nn.Pad(tuple(pairs), fill), x, suffix=suffix), (0, 0)
 
 
 def _pool_all(c: Conversion, x: Value, method: str) -> Value:
@@ -155,7 +168,7 @@ def spp(c: Conversion) -> Value:
         kernel = tuple(-(-n // bins) for n in sizes)
         pads = tuple((k * bins - n + 1) // 2 for k, n in zip(kernel, sizes, strict=True))
         kind = nn.MaxPool2d if p["pool"] == "MAX" else nn.AvgPool2d
-        part, pads = _pad_much(c, x, kernel, kernel, pads, p["pool"])
+        part, pads = _padded(c, x, kernel, kernel, pads, p["pool"], suffix=f"pad{level}")
         pooled = c.apply(kind(kernel, kernel, pads, ceil_mode=True), part, suffix=f"pool{level}")
         levels.append(c.apply(nn.Flatten(), pooled, suffix=f"flat{level}"))
     return levels[0] if len(levels) == 1 else c.apply(nn.Concat(1), *levels)
@@ -191,7 +204,8 @@ def interp(c: Conversion) -> Value:
     if begin or end:
         x = c.apply(nn.ZeroPad2d((begin, end, begin, end)), x, suffix="crop")
     if len(c.inputs) == 2:
-        return c.apply(nn.ResizeLike(mode="bilinear", align_corners=True), x, c.inputs[1])
+        like = c.inputs[1]
+        return c.apply(nn.Upsample(size=(like.size(2), like.size(3)), mode="bilinear", align_corners=True), x)
     sizes = [x.size(2), x.size(3)]
     if "height" in p or "width" in p:
         wanted = [p["height"], p["width"]]
@@ -226,7 +240,8 @@ def shuffle_channel(c: Conversion) -> Value:
     group, x = c.layer["shuffle_channel_param"]["group"], c.x
     if group < 1 or x.size(1) % group:
         raise FormatError(f"layer {c.name!r}: {group} groups of {x.size(1)} channels.")
-    return c.apply(nn.ChannelShuffle(group), x)
+    each = within(f"layer {c.name!r}: channels", x.size(1), 1 << 20) // group
+    return c.apply(nn.Take(tuple(g * each + i for i in range(each) for g in range(group))), x)
 
 
 @converts("Reorg", note="fork (YOLO): blocks of a picture to channels")
@@ -235,8 +250,10 @@ def reorg(c: Conversion) -> Value:
     return c.apply(nn.Reorg(p["stride"], p["reverse"]), c.x)
 
 
-@converts("ROIPooling", note="fork (Fast R-CNN); regions are (picture, x1, y1, x2, y2)")
+@converts("ROIPooling", note="fork (Fast R-CNN); regions (n, 5): number of the picture, x1, y1, x2, y2")
 def roi_pooling(c: Conversion) -> Value:
     c.takes(2)
     p = c.layer["roi_pooling_param"]
-    return c.apply(nn.RoiPool((p["pooled_h"], p["pooled_w"]), p["spatial_scale"]), *c.inputs)
+    for name in ("pooled_h", "pooled_w"):
+        within(f"layer {c.name!r}: {name}", p[name] - 1, _MOST)
+    return c.apply(nn.CaffeRoiPool((p["pooled_h"], p["pooled_w"]), p["spatial_scale"]), *c.inputs)

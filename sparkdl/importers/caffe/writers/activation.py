@@ -72,6 +72,11 @@ def _constant(w, use, x):
     return w.layer("Power", x, power_param=Message("PowerParameter", **{key: float(use.layer.constant)}))
 
 
+@writes("Negative", "Square")
+def _negative(w, use, x):
+    return w.layer("Power", x, power_param=Message("PowerParameter", **({"scale": -1.0} if type(use.layer).__name__ == "Negative" else {"power": 2.0})))
+
+
 @writes("Dropout", "Dropout1d", "Dropout2d")
 def _dropout(w, use, x):
     return w.layer("Dropout", x, dropout_param=Message("DropoutParameter", dropout_ratio=float(use.layer.p)))

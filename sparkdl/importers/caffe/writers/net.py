@@ -43,6 +43,10 @@ class Net:
         self.layers.append(message)
         return made[0] if tops == 1 else made
 
+    def silence(self, bottom: str) -> None:
+        """Lets a blob be no output."""
+        self.layers.append(Message("LayerParameter", name=self.unique(f"{bottom}_unused"), type="Silence", bottom=[bottom]))
+
 
 def _blob(array: Any) -> Message:
     values = np.ascontiguousarray(array, np.float32).reshape(-1)

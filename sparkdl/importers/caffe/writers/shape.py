@@ -62,6 +62,10 @@ def _crop(w, use, x):
     return w.layer("Crop", x, crop_param=Message("CropParameter", axis=use.layer.dim, offset=list(use.layer.offsets)))
 
 
-@writes("ChannelShuffle")
+@writes("Take")
 def _shuffle(w, use, x):
-    return w.layer("ShuffleChannel", x, shuffle_channel_param=Message("ShuffleChannelParameter", group=use.layer.groups))
+    places, n = use.layer.places, use.shape[0]
+    each = places[1] if len(places) > 1 else 1
+    if use.layer.dim % (len(use.shape) + 1) != 1 or each < 1 or n % each or places != tuple(np.arange(n).reshape(-1, each).T.flat):
+        raise UnsupportedError(f"{use.name!r}: of chosen entries Caffe's forks have only the shuffle of channels.")
+    return w.layer("ShuffleChannel", x, shuffle_channel_param=Message("ShuffleChannelParameter", group=n // each))

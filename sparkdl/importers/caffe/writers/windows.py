@@ -22,22 +22,35 @@ def _conv(w, use, x):
     return w.layer("Deconvolution" if transposed else "Convolution", x, blobs=blobs, convolution_param=parameter)
 
 
+def _counts(windows, sizes, way):
+    """How many windows Caffe makes: only where there is padding, it drops one that starts behind the picture."""
+    made = []
+    for n, k, s, (pad, _) in zip(sizes, windows.kernel, windows.stride, windows.pads, strict=True):
+        room = n + 2 * pad - k
+        count = (-(-room // s) if way == "CEIL" else room // s) + 1
+        made.append(count - (any(a for a, _ in windows.pads) and (count - 1) * s >= n + pad))
+    return tuple(made)
+
+
 @writes("MaxPool2d", "AvgPool2d")
 def _pool(w, use, x):
     p, windows = use.layer, use.layer.windows
     means = type(p).__name__ == "AvgPool2d"
     if any(d != 1 for d in windows.dilation) or (means and (p.divisor_override is not None or not p.count_include_pad and any(a for a, _ in windows.pads))):
         raise UnsupportedError(f"{use.name!r}: Caffe's pooling has no dilation or divisor, and counts padding.")
-    up = windows.out(p, use.shape[1:], True)
-    if tuple(up) != tuple(use.made[0][1:]):
+    rounds = next((way for way in ("CEIL", "FLOOR") if _counts(windows, use.shape[1:], way) == tuple(use.made[0][1:])), None)
+    if rounds is None:
         raise UnsupportedError(
-            f"{use.name!r}: Caffe's pooling rounds sizes up: {tuple(up)} in place of {use.made[0][1:]}; use ceil_mode=True."
+            f"{use.name!r}: Caffe's pooling makes {_counts(windows, use.shape[1:], 'CEIL')} of {use.shape[1:]}, not "
+            f"{tuple(use.made[0][1:])}; use a stride of at most the window's size."
         )
     (kernel_h, kernel_w), (stride_h, stride_w), ((pad_h, _), (pad_w, _)) = windows.kernel, windows.stride, windows.pads
     parameter = Message(
         "PoolingParameter", pool="AVE" if means else "MAX", kernel_h=kernel_h, kernel_w=kernel_w, stride_h=stride_h,
         stride_w=stride_w, pad_h=pad_h, pad_w=pad_w,
     )  # fmt: skip
+    if rounds == "FLOOR":
+        parameter["round_mode"] = rounds
     return w.layer("Pooling", x, pooling_param=parameter)
 
 

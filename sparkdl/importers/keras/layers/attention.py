@@ -80,8 +80,11 @@ def multi_head(c: Conversion) -> Any:
     masked = window is not None or any(t.mask is not None for t in tensors.values()) or tensors.get("attention_mask")
     if query.ndim > 3 and (asked or masked):
         raise c.refuse("masks or returned scores with more than one axis beside batch and features")
-    scores = _masked(c, scores, _masks_of(c, tensors, query, value), tensors.get("attention_mask"), window)
-    weights = c.apply(nn.Softmax(scores.ndim - 1), scores, suffix="softmax")
+    masks, given = _masks_of(c, tensors, query, value), tensors.get("attention_mask")
+    weights = c.apply(nn.Softmax(scores.ndim - 1), _masked(c, scores, masks, given, window), suffix="softmax")
+    if c.spec.version[0] >= 3 and (asked or c.spec.get("dropout", 0) > 0):
+        # what Keras 3 then goes through gives queries that see nothing no weights; elsewhere theirs are all alike
+        weights = _masked(c, weights, masks, given, window, 0.0)
     y = c.apply(nn.MatMul(), weights, v, suffix="mix")
     n = y.ndim - 4  # axes that are not attended over
     y = c.apply(nn.Permute((*range(1, n + 1), n + 2, n + 1, n + 3)), y, suffix="turn")
@@ -151,12 +154,14 @@ def _masks_of(c: Conversion, tensors: dict[str, Tensor], query: Tensor, value: T
     return masks
 
 
-def _masked(c: Conversion, scores: Value, masks: list[Value], given: Tensor | None = None, window: int | None = None) -> Value:
+def _masked(
+    c: Conversion, scores: Value, masks: list[Value], given: Tensor | None = None, window: int | None = None, fill: float = -1e9
+) -> Value:
     causal = bool(c.kwargs.get("use_causal_mask", False) or c.spec.get("causal", False))
     masks = [*masks, *([given.plain] if given is not None else [])]
     if not masks and not causal and window is None:
         return scores
-    return c.apply(nn.MaskScores(causal, window), scores, *masks, suffix="mask")
+    return c.apply(nn.MaskScores(causal, window, fill), scores, *masks, suffix="mask" if fill else "seen")
 
 
 def _attention_variables(spec: LayerSpec) -> list[str]:

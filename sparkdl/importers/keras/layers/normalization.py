@@ -51,7 +51,9 @@ def batch_normalization(c: Conversion) -> Tensor:
 
     def make() -> nn.Layer:
         names = _batch_variables(c.spec)[: len(_affine(c.spec)) + 2]  # renormalisation is for training only
-        layer = getattr(nn, _NORMS[x.ndim])(size, eps=_eps(c), momentum=1 - float(c.spec.get("momentum", 0.99)))
+        frozen = not (c.net.trainable and c.spec.trainable)  # from TensorFlow 2 on its statistics are then kept
+        fixed = frozen and (c.spec.in_tensorflow or c.spec.version >= (2, 4))
+        layer = getattr(nn, _NORMS[x.ndim])(size, eps=_eps(c), momentum=1 - float(c.spec.get("momentum", 0.99)), fixed=fixed)
         for i, name in enumerate(names):
             values = c.weight(i, (size,), 1.0 if name in ("gamma", "moving_variance!") else 0.0)
             if name == "gamma":

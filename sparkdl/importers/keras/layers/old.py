@@ -86,9 +86,8 @@ def lambda_(c: Conversion) -> Tensor:
     raise c.refuse("it holds Python code")
 
 
-@converts("Hashing", "StringLookup", "TextVectorization", "HashedCrossing", "FeatureSpace",
-          refuse=lambda spec: "works on strings, or on hashes of them; do that before the model",
-          note="refused: strings, and hashes of them; do that before the model")  # fmt: skip
+@converts("StringLookup", "TextVectorization", "FeatureSpace", refuse=lambda spec: "works on strings; do that before the model",
+          note="refused: strings; do that before the model")  # fmt: skip
 def strings(c: Conversion) -> Tensor:
     raise c.refuse("it works on strings")
 

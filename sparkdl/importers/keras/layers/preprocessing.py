@@ -144,6 +144,31 @@ def integer_lookup(c: Conversion) -> Tensor:
     return Tensor(c.apply(nn.MulConstant(idf.astype(np.float32)), hot))
 
 
+@converts("Hashing", note="of whole numbers; salt, mask_value; all output modes",
+          refuse=lambda spec: None if not isinstance(spec.get("mask_value"), str) else "its mask_value is a string")  # fmt: skip
+def hashing(c: Conversion) -> Tensor:
+    bins, salt, mask = c.number("num_bins", most=1 << 31), c.spec.get("salt"), c.spec.get("mask_value")
+    salt = [salt, salt] if isinstance(salt, int) else salt
+    if salt is not None and (not isinstance(salt, list) or len(salt) != 2 or not all(isinstance(n, int) for n in salt)):
+        raise c.fail(f"salt is {str(salt)[:60]}")
+    layer = nn.Hashes(bins, None if salt is None else (salt[0], salt[1]), None if mask is None else float(mask))
+    return _binned(c, layer, [c.x.plain], bins)
+
+
+@converts("HashedCrossing", note="of whole numbers; all output modes")
+def hashed_crossing(c: Conversion) -> Tensor:
+    bins = c.number("num_bins", most=1 << 31)
+    return _binned(c, nn.CrossedHashes(bins), [t.plain for t in c.inputs], bins)
+
+
+def _binned(c: Conversion, layer: nn.Layer, values: list[Value], bins: int) -> Tensor:
+    mode = c.spec.get("output_mode", "int")
+    if mode not in ("int", "one_hot", "multi_hot", "count"):
+        raise c.fail(f"output_mode is {str(mode)[:60]!r}")
+    found = c.apply(layer, *values, suffix="" if mode == "int" else "bins")
+    return Tensor(found if mode == "int" else c.apply(nn.CountCategories(c.number("num_bins", most=1 << 24), mode), found))
+
+
 @converts("AutoContrast", note="each channel stretched over the range of values")
 def auto_contrast(c: Conversion) -> Tensor:
     low, high = (float(n) for n in c.spec.get("value_range", (0, 255)))

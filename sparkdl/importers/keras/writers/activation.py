@@ -93,6 +93,22 @@ def _prelu(w, use, x):
     return Value(w, last=w.add("PReLU", [x[0].last], turned(use.made[0]), config, [channels.reshape(*[1] * (rank - 1), -1)]))
 
 
+@writes("Negative")
+def _negative(w, use, x):
+    return same(w, use, x[0], "Rescaling", {"scale": -1.0, "offset": 0.0})
+
+
+@writes("LogSoftmax")
+def _log_softmax(w, use, x):
+    axis, ndim = use.layer.dim % (len(use.shape) + 1), len(use.shape) + 1
+    config = {"activation": "log_softmax"}
+    if axis == 1 and ndim > 2:
+        return Value(w, last=w.add("Activation", [x[0].last], turned(use.made[0]), config))
+    if axis != ndim - 1:
+        raise UnsupportedError(f"{use.name!r}: Keras's activation log_softmax goes along the last axis.")
+    return Value(w, plain=w.add("Activation", [x[0].plain], use.made[0], config))
+
+
 @writes("Softmax")
 def _softmax(w, use, x):
     axis, ndim = use.layer.dim % (len(use.shape) + 1), len(use.shape) + 1

@@ -78,18 +78,21 @@ class Graph:
     ) -> tuple[str, Shape]:
         """Adds a layer; the name and shape of its output."""
         name = self._name(base or self.base)
-        tensors = [
-            {"class_name": "__keras_tensor__", "config": {"shape": [None, *s], "dtype": "float32", "keras_history": [n, 0, 0]}}
-            for n, s in inputs
-        ]
+        tensors = [_tensor(n, s) for n, s in inputs]
         several = kind in ("Add", "Subtract", "Multiply", "Maximum", "Minimum", "Concatenate")
         self._layer(kind, name, config, [{"args": [tensors] if several else tensors, "kwargs": {}}], arrays)
         return name, tuple(int(n) for n in shape)
 
+    def operation(self, kind: str, x: tuple[str, Shape], shapes: Sequence[Shape], config: dict[str, Any]) -> list[tuple[str, Shape]]:
+        """Adds an operation of ``keras.ops`` of one tensor; the names, with their numbers behind a colon, and shapes of what it makes."""
+        name = self._name(self.base)
+        self._layer(kind, name, config, [{"args": [_tensor(*x)], "kwargs": {}}], ())
+        self.layers[-1].update(module="keras.src.ops.numpy", registered_name=kind, config={"name": name, **config})
+        return [(f"{name}:{i}", tuple(int(n) for n in shape)) for i, shape in enumerate(shapes)]
 
     def sort(self, outputs: Sequence[str]) -> None:
         """Puts the layers in Keras's own order, by which it finds their weights: falling distance from the outputs, then
-        the order in which a walk from the outputs meets them. Layers that lead to no output go."""
+        the order in which a walk from the outputs meets them. Layers that lead to no output go, but for inputs."""
         reads = {
             layer["name"]: [t["config"]["keras_history"][0] for node in layer["inbound_nodes"] for t in _tensors(node["args"])]
             for layer in self.layers
@@ -101,6 +104,9 @@ class Graph:
             if name not in met:
                 met[name] = len(met)
                 stack.extend(reversed(reads[name]))
+        for layer in self.layers:
+            if layer["class_name"] == "InputLayer":
+                met.setdefault(layer["name"], len(met))
         depth = dict.fromkeys(met, 0)
         for layer in reversed(self.layers):  # each comes after those it reads
             for name in reads[layer["name"]] if layer["name"] in depth else ():
@@ -108,6 +114,16 @@ class Graph:
         kept = [i for i, layer in enumerate(self.layers) if layer["name"] in met]
         kept.sort(key=lambda i: (-depth[self.layers[i]["name"]], met[self.layers[i]["name"]]))
         self.layers, self.arrays = [self.layers[i] for i in kept], [self.arrays[i] for i in kept]
+
+
+def place(name: str) -> list[Any]:
+    """Layer, call and number of a tensor."""
+    layer, _, number = name.partition(":")
+    return [layer, 0, int(number or 0)]
+
+
+def _tensor(name: str, shape: Shape) -> dict[str, Any]:
+    return {"class_name": "__keras_tensor__", "config": {"shape": [None, *shape], "dtype": "float32", "keras_history": place(name)}}
 
 
 def _tensors(args: Any) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from sparkdl.errors import UnsupportedError
 from sparkdl.importers.keras.writers import writes
 from sparkdl.importers.keras.writers.common import bordered, turned
@@ -25,6 +27,19 @@ def _concat(w, use, x):
     if axis == 1 and len(use.shape) > 1 and all(v.is_last for v in x):
         return Value(w, last=w.add("Concatenate", [v.last for v in x], turned(use.made[0]), {"axis": -1}))
     return Value(w, plain=w.add("Concatenate", [v.plain for v in x], use.made[0], {"axis": axis}))
+
+
+@writes("Split")
+def _split(w, use, x):
+    axis = use.layer.dim % (len(use.shape) + 1)
+    ends = np.cumsum([shape[axis - 1] for shape in use.made])[:-1]
+    made = w.operation("Split", x[0].plain, use.made, {"indices_or_sections": [int(n) for n in ends], "axis": axis})
+    return [Value(w, plain=each) for each in made]
+
+
+@writes("Square")
+def _square(w, use, x):
+    return Value(w, plain=w.add("Multiply", [x[0].plain, x[0].plain], use.made[0], {}))
 
 
 @writes("Flatten", "Reshape", "Squeeze", "Unsqueeze")
