@@ -14,6 +14,7 @@ from sparkdl.data.frame import prepare
 from sparkdl.errors import ClusterError, DataError
 from sparkdl.nn.kernels.choice import in_force
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
+from sparkdl.optim.checkpoint.hadoop import reached
 from sparkdl.optim.checkpoint.snapshot import Snapshot
 from sparkdl.optim.cluster.failure import Lost
 from sparkdl.optim.cluster.layers import add_layers
@@ -80,7 +81,10 @@ def fit_frame(
                 transformed=job.transform is not None,
                 validation=validation,
             )
-            task = TrainTask(job, plan, count, recovery.new_run(), recovery.start, checkpoints)
+            run = recovery.new_run()
+            if checkpoints is not None:
+                checkpoints.begin(run, reached(checkpoints.files, spark))
+            task = TrainTask(job, plan, count, run, recovery.start, checkpoints)
             submitted = time.time()
             try:
                 rows = attempt(recovery, watcher, at_the_door(frame), task, wanted, barrier=not slots.dynamic)
