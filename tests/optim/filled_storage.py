@@ -23,7 +23,6 @@ from pyspark.sql import SparkSession
 from sparkdl import nn, optim
 from sparkdl.data import Column
 
-
 SECURITY = "authenticate", "network.crypto.enabled", "io.encryption.enabled"
 
 

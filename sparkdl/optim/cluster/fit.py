@@ -30,6 +30,7 @@ from sparkdl.optim.evaluate import figures, unpack
 from sparkdl.optim.history import History
 from sparkdl.optim.job import Job
 from sparkdl.optim.progress import Progress
+from sparkdl.optim.varies import varies
 from sparkdl.optim.watch.callbacks import Callbacks
 
 log = logging.getLogger(__name__)
@@ -113,8 +114,9 @@ def fit_frame(
     add_layers(spark, costs, began, submitted, ended)
     ends = [Snapshot.unpack(bytes(row.data), "the end of training") for row in rows if row.kind == "handed"]
     state = ends[0] if ends else None
+    reasons = varies(job)
     return History(
-        history, costs=CostReport(costs), visits=_visits(costs), restarts=recovery.restarts, state=state
+        history, CostReport(costs, reasons), _visits(costs), restarts=recovery.restarts, state=state, varies=reasons
     )
 
 
