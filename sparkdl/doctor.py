@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 OLDEST_JAVA = 17
+QUICK = "-XX:TieredStopAtLevel=1"
+"""For JVMs that live for seconds: they compile once and lightly, and come up with half the processor time."""
 PATIENCE = 14.0
 """Seconds after which an examination that still waits for Spark is given up."""
 NEEDED_BY_TASKS = ("numpy", "numba", "pyarrow", "pandas")
@@ -155,7 +157,7 @@ def cluster(spark: SparkSession | Started | None, patience: float = PATIENCE) ->
     try:
         session, own = spark.result(deadline) if isinstance(spark, Started) else (spark, False)
     except Exception as error:
-        remedy = "look at Java above, at the master's address, at Spark's log; on a busy machine, --patience 60"
+        remedy = "look at Java above, at the master's address, at Spark's log"
         yield Finding("Spark", "fail", _line(error), remedy)
         return
     try:
@@ -174,7 +176,12 @@ def _session(master: str | None) -> tuple[SparkSession, bool]:
     builder = SparkSession.builder.appName("sparkdl doctor")
     if own:
         builder = builder.config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false")
-    return (builder.master(master) if master else builder).getOrCreate(), own
+        for who in ("driver", "executor"):  # the options that users and clusters set come after these
+            builder = builder.config(f"spark.{who}.defaultJavaOptions", QUICK)
+    session = (builder.master(master) if master else builder).getOrCreate()
+    if own and hasattr(session, "_jsc"):
+        session.sparkContext.setLogLevel("OFF")  # what fails is a finding
+    return session, own
 
 
 def _session_findings(spark: SparkSession, deadline: float) -> Iterator[Finding]:
@@ -353,7 +360,8 @@ class Started:
         if self._failed:
             raise self._failed[0]
         if not self._done:
-            raise TimeoutError(f"no answer within {time.monotonic() - self._began:.1f} s")
+            waited = f"no answer within {time.monotonic() - self._began:.1f} s"
+            raise TimeoutError(f"{waited}, and none is waited for any longer; a busy machine may need --patience 60")
         return self._done[0]
 
 

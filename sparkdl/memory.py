@@ -1,7 +1,9 @@
 """Large arrays whose memory is used again as soon as nobody holds them.
 
 Fresh memory from the system costs more than most kernels that write it: every page has to be found and cleared first.
-Blocks of some sizes are therefore kept when the last array on them is gone, as much as was ever in use at once.
+Blocks of some sizes are therefore kept when the last array on them is gone, half as much again as was ever in use at
+once, and one of up to twice the size that is asked for will do: else the sizes of one part of a step would keep out
+those of another, which then come fresh from the system in every step.
 """
 
 from __future__ import annotations
@@ -25,22 +27,23 @@ class _Pool:
         self.free: dict[int, list[np.ndarray]] = {}
         self.lent = self.most = self.idle = 0
 
-    def take(self, size: int) -> np.ndarray:
+    def take(self, size: int) -> tuple[np.ndarray, int]:
+        """A block, and its size: ``size`` or up to twice that."""
         with self.lock:
-            self.lent += size
+            found = min((each for each in self.free if size <= each <= 2 * size and self.free[each]), default=0)
+            self.lent += found or size
             self.most = max(self.most, self.lent)
-            blocks = self.free.get(size)
-            if blocks:
-                self.idle -= size
-                return blocks.pop()
-        return np.empty(size + 64, np.uint8)
+            if found:
+                self.idle -= found
+                return self.free[found].pop(), found
+        return np.empty(size + 64, np.uint8), size
 
     def give(self, raw: np.ndarray, size: int) -> None:
         if _POISON:
             raw.fill(0xFF)
         with self.lock:
             self.lent -= size
-            if self.idle + size <= self.most:
+            if self.idle + size <= self.most * 3 // 2:
                 self.free.setdefault(size, []).append(raw)
                 self.idle += size
 
@@ -53,6 +56,11 @@ class _Pool:
 
 pool = _Pool()
 
+# Kernels ask the C library for scratch memory. What is larger than its limit it fetches from the system and gives back
+# each time: 128 KiB at first, then the largest block that was given back, up to 32 MiB (man mallopt, M_MMAP_THRESHOLD).
+# This block is never touched.
+np.empty((32 << 20) - (64 << 10), np.uint8)
+
 
 class _Block:
     """What an array on a block has as its base: when it goes, so has every view."""
@@ -60,7 +68,7 @@ class _Block:
     __slots__ = ("raw", "size", "__array_interface__")
 
     def __init__(self, size: int) -> None:
-        self.raw, self.size = pool.take(size), size
+        self.raw, self.size = pool.take(size)
         start = self.raw.ctypes.data
         start += -start % 64
         self.__array_interface__ = {"version": 3, "shape": (size,), "typestr": "|u1", "data": (start, False)}

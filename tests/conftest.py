@@ -26,6 +26,8 @@ RUN = f"SPARKDL_TEST_RUN={uuid.uuid4().hex}"
 
 os.environ.update([RUN.split("=")])
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+# JVMs that live for a minute: compiling their code lightly halves the processor time of a session's tests
+os.environ["JAVA_TOOL_OPTIONS"] = f"{os.environ.get('JAVA_TOOL_OPTIONS', '')} -XX:TieredStopAtLevel=1".strip()
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
 
 

@@ -1,6 +1,9 @@
 """Memory that is used again: only when nobody holds it."""
 
 import gc
+import platform
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -35,6 +38,37 @@ def test_a_block_comes_back_when_the_last_view_has_gone(fresh):
     c = memory.empty((512, 1000))  # a little smaller: the same block
     assert c.ctypes.data == at
     assert fresh.lent == 2 * (1 << 21)
+
+
+def test_a_block_of_up_to_twice_the_size_will_do(fresh):
+    large = memory.empty((1 << 20,))
+    at = large.ctypes.data
+    del large
+    gc.collect()
+    third, half = memory.empty((300 << 10,)), memory.empty((1 << 19,))
+    assert third.ctypes.data != at and half.ctypes.data == at
+    assert fresh.lent == (1 << 22) + third.base.base.size and fresh.idle == 0
+
+
+FAULTS = """
+import resource
+import numpy as np
+import sparkdl.memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.empty(1 << 20, np.uint8).fill(1)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+print(faults(), faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have limits of their own")
+def test_what_the_c_library_serves_stays_with_the_process():
+    """256 pages the first time, and none the second: else the system would give them, cleared, each time."""
+    first, second = map(int, subprocess.check_output([sys.executable, "-c", FAULTS], text=True).split())
+    assert first > 100 and second < 20
 
 
 def test_no_more_is_kept_than_was_in_use(fresh):

@@ -4,7 +4,7 @@
     plan = EpochPlan(feed.counts, batch_size, seed, epoch, shuffle)
     for step in range(plan.steps):
         batch = plan.batch(step)
-        inputs, target, weight = feed.rows(batch)
+        inputs, target, weight, _ = feed.rows(batch)
 
 ``x``, ``y``: an array, a tuple or list of arrays (several inputs or targets), or a dict of named arrays (in its own
 order). Sparse SciPy matrices are taken out dense; an object array of ``bytes`` is handed to the transform. Axis 0 is

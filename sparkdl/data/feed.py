@@ -9,6 +9,8 @@
         rows.inputs             tuple of arrays (n, ...), one per input: the model's dtype; whole numbers as they are
         rows.target             array, tuple of arrays (several targets) or None
         rows.weight             (n,) float64 or None
+        rows.numbers            (n,) int64, the rows' own numbers, which lie and travel with them; None before
+    feed.number_from(first)     has given every row its number, from ``first`` on in the feed's order
 
 ``ArrayFeed`` (arrays of this process) and ``frame.TaskRows`` (a task of a Spark job) are feeds.
 """
@@ -24,7 +26,7 @@ from numpy.typing import NDArray
 
 from sparkdl.data.order import SHARDS, Batch, shard_of
 from sparkdl.data.spill import Budget, Spilled
-from sparkdl.data.stores import Store
+from sparkdl.data.stores import Dense, Store
 from sparkdl.errors import DataError
 
 
@@ -34,6 +36,7 @@ class Rows(NamedTuple):
     inputs: tuple[NDArray, ...]
     target: Any
     weight: NDArray[np.float64] | None
+    numbers: NDArray[np.int64] | None = None
 
 
 class Feed:
@@ -59,6 +62,7 @@ class Feed:
         self.inputs, self.targets, self.weight = tuple(inputs), tuple(targets), weight
         self.first, self.last = first, shards if last is None else last
         self.dtype, self.transform = np.dtype(dtype), transform
+        self.numbers: Store | None = None
         self._blank: tuple[NDArray, ...] | None = None  # inputs and targets of a share without rows
         shard = shard_of(hashes, shards)
         if len(shard) and not (self.first <= shard.min() and shard.max() < self.last):
@@ -82,8 +86,15 @@ class Feed:
     def rows(self, batch: Batch) -> Rows:
         """The arrays of one batch of an ``EpochPlan``, fresh memory each time."""
         inputs = self._inputs(batch) if len(batch.local) or self._blank is None else self._blank[: len(self.inputs)]
-        weight = None if self.weight is None else self.weight.take(self._order[batch.local])
-        return Rows(inputs, self.target(batch.local), weight)
+        index = self._order[batch.local]
+        weight, numbers = (None if column is None else column.take(index) for column in (self.weight, self.numbers))
+        return Rows(inputs, self.target(batch.local), weight, numbers)
+
+    def number_from(self, first: int) -> None:
+        """Gives every row a number that stays with it wherever it goes: what was used is told by these."""
+        numbers = np.full(len(self._order), -1, np.int64)
+        numbers[self._order] = np.arange(first, first + len(self._order))
+        self.numbers = Dense(numbers)
 
     def held(self, places: NDArray[np.int64]) -> list[tuple[NDArray, ...]]:
         """The rows at ``places`` as their columns' pieces, to be sent."""
@@ -98,11 +109,12 @@ class Feed:
         stores = [old.rebuilt(new) for old, new in zip(self._columns(), columns, strict=True)]
         inputs, targets = len(self.inputs), len(self.targets)
         self.inputs, self.targets = tuple(stores[:inputs]), tuple(stores[inputs : inputs + targets])
-        self.weight = stores[-1] if self.weight is not None else None
+        self.weight = stores[inputs + targets] if self.weight is not None else None
+        self.numbers = stores[-1] if self.numbers is not None else None
         self._order = order
 
     def _columns(self) -> tuple[Store, ...]:
-        return (*self.inputs, *self.targets, *(() if self.weight is None else (self.weight,)))
+        return (*self.inputs, *self.targets, *(each for each in (self.weight, self.numbers) if each is not None))
 
     def target(self, places: NDArray[np.int64]) -> Any:
         """The targets of the rows at ``places`` (this task's rows in order), without their inputs."""

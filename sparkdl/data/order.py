@@ -184,6 +184,17 @@ class EpochPlan:
         """Numbers of the rows at the places of shards ``first`` up to ``last``: those of ``batch.local`` 0, 1, ..."""
         return np.concatenate([self._rows(v) for v in range(first, last)])
 
+    def places(self, numbers: NDArray[np.int64], first: int, last: int) -> NDArray[np.int64]:
+        """`numbers` backwards. DataError for a row that stands in another task's shards."""
+        places = self._positions.places(numbers) - self.offsets[first]
+        strange = numbers[(places < 0) | (places >= self.offsets[last] - self.offsets[first])]
+        if len(strange):
+            raise DataError(
+                f"row {strange[0]} was handed out by the feed of shards {first} to {last - 1}, where it does not stand "
+                f"in epoch {self.epoch}; expected rows that do. The feed gives wrong rows: report this with its data."
+            )
+        return places
+
     def _cut(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         if not 0 <= step - self._first_step < _BLOCK:
             self._first_step = step // _BLOCK * _BLOCK
@@ -215,16 +226,16 @@ class EpochPlan:
 class Visits:
     """Counts how often an epoch used each of a task's rows: the proof of exactly once.
 
-    ``visits = Visits(rows)``, ``visits.add(batch)`` per step, then ``visits.report()`` gives ``{"rows": n, "once": n,
+    ``visits = Visits(rows)``, ``visits.add(places)`` per step, then ``visits.report()`` gives ``{"rows": n, "once": n,
     "never": 0, "more": 0}``; reports of tasks add up. ``reset()`` between epochs.
     """
 
     def __init__(self, rows: int) -> None:
         self.counts = np.zeros(rows, np.int32)
 
-    def add(self, batch: Batch) -> None:
-        """Count the rows of a batch that was used."""
-        np.add.at(self.counts, batch.local, 1)
+    def add(self, places: NDArray[np.int64]) -> None:
+        """Count the rows of a batch that was used, by their places among the task's rows."""
+        np.add.at(self.counts, places, 1)
 
     def reset(self) -> None:
         """Start the next epoch."""

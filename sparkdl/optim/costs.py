@@ -35,10 +35,11 @@ class CostReport(Sequence[Mapping[str, Any]]):
     executor and from ``remote`` ones, the task's ``locality``), ``per_step`` (bytes ``put`` and ``fetched`` that a
     step costs the task's whole executor, by the formula), and ``store``, the block store's own counters.
     ``predicted`` is ``{what: (predicted, measured)}`` where ``Trainer.explain`` said before what training would take.
+    ``varies`` says why another number of tasks may give other bits, if it may.
     """
 
-    def __init__(self, tasks: Sequence[Mapping[str, Any]]) -> None:
-        self.tasks = [dict(task) for task in tasks]
+    def __init__(self, tasks: Sequence[Mapping[str, Any]], varies: Sequence[str] = ()) -> None:
+        self.tasks, self.varies = [dict(task) for task in tasks], list(varies)
         self.predicted: dict[str, tuple[float, float]] = {}
 
     def __getitem__(self, rank: Any) -> Any:
@@ -70,8 +71,11 @@ class CostReport(Sequence[Mapping[str, Any]]):
         Path(path).write_text(json.dumps(self.tasks, indent=1))
 
     def __str__(self) -> str:
-        parts = self._phases(), self._layers(), self._traffic(), self.prediction()
+        parts = self._phases(), self._layers(), self._traffic(), self.prediction(), self._variation()
         return "\n\n".join(part for part in parts if part)
+
+    def _variation(self) -> str:
+        return "\n".join(["Not the same bits on any number of tasks", *self.varies]) if self.varies else ""
 
     def prediction(self) -> str:
         """A table of predicted against measured; empty where nothing was predicted."""

@@ -20,7 +20,9 @@ class History(Sequence[Mapping[str, Any]]):
     of the last epoch were used. ``restarts`` has a dict for every time that training lost a task and went on: from
     which ``step``, on how many ``tasks``, the seconds ``lost`` from the loss being noticed to the next step, when that
     was done (``at``, seconds since 1970), and the ``error``. ``predicted`` is ``{what: (predicted, measured)}`` where
-    training was explained before. ``state`` is what ``fit(..., handover=True)`` leaves for the next call to go on from.
+    training was explained before. ``varies`` has a sentence for each setting because of which another number of tasks
+    may give other bits; there is none by default. ``state`` is what ``fit(..., handover=True)`` leaves for the next
+    call to go on from.
     """
 
     def __init__(
@@ -30,11 +32,12 @@ class History(Sequence[Mapping[str, Any]]):
         visits: Any = None,
         restarts: Sequence[Mapping[str, Any]] = (),
         state: Any = None,
+        varies: Sequence[str] = (),
     ) -> None:
         self.epochs = [dict(epoch) for epoch in epochs]
         self.predicted: dict[str, tuple[float, float]] = {}
         self.costs, self.visits, self.restarts = costs, visits, [dict(restart) for restart in restarts]
-        self.state = state
+        self.state, self.varies = state, list(varies)
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sparkdl.data.order import EpochPlan, Visits
+from sparkdl.data.order import Batch, EpochPlan, Visits
 from sparkdl.optim.exchange.base import Exchange
 from sparkdl.optim.exchange.member import Member
 
@@ -20,6 +21,14 @@ class Ledger:
     def __init__(self, rows: int, member: Member, exchange: Exchange) -> None:
         self.visits, self.again = Visits(rows), np.empty(0, np.int64)
         self._member, self._exchange = member, exchange
+
+    def add(self, plan: EpochPlan, batch: Batch, numbers: NDArray[np.int64]) -> None:
+        """Counts the rows that came out of the feed for ``batch``, by the ``numbers`` that came with them.
+
+        That they are the rows that were asked for is the rule, and quickly seen.
+        """
+        asked = np.array_equal(numbers, batch.rows)
+        self.visits.add(batch.local if asked else plan.places(numbers, *self._member.leaves))
 
     def counts(self) -> dict[str, int]:
         """How many rows of all tasks were used once, never, and more than once."""

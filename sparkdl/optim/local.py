@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -76,6 +77,7 @@ def fit_feed(
     keeps = []
     if checkpoints is not None and job.checkpoint is not None:
         checkpoints.check_unused()
+        checkpoints.begin(secrets.randbits(60), checkpoints.files)
         keeps.append(Keep(job.checkpoint, checkpoints.save, last=True))
     loop = Loop(
         job, feed, Local(job.clip), Member(shards=job.shards), validation=validation, report=told.here,

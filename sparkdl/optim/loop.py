@@ -127,6 +127,7 @@ class Loop:
         self.counts = self.exchange.merge(mine).astype(np.int64)
         if not self.counts.sum():
             raise DataError("there are no rows to train on.")
+        self.feed.number_from(int(self.counts[: self.feed.first].sum()))
         batches, wanted = -(-int(self.counts.sum()) // self.job.batch_size), self.job.steps_per_epoch
         if wanted is not None and wanted > batches:
             raise DataError(f"steps_per_epoch={wanted}, but the rows make {batches} batches.")
@@ -325,7 +326,8 @@ class Loop:
         if done is None:  # this task is late, and the step goes on without it
             self.exchange.grads.fill(0)
         else:
-            self.visits.add(batch)
+            assert rows.numbers is not None
+            self.ledger.add(self.plan, batch, rows.numbers)
             each = np.stack(done, axis=1)
             suspect = "" if np.isfinite(each[:, 0]).all() else first_not_finite(self.model, rows.inputs)
             leaves = {(self.feed.first + i, self.feed.first + i + 1): each[i] for i in range(len(each))}

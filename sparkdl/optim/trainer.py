@@ -52,7 +52,8 @@ class Trainer:
                  for those that come
     clip         a clipping of gradients, as optim.ClipNorm(5.0)
     codec        how gradients travel between executors: "none", "fp16", "bf16" (sums are always float32, and weights
-                 travel exactly)
+                 travel exactly). The last two are faster where the network is slow, and round: another number of tasks
+                 then gives other bits, and ``history.varies`` says so
     tasks        how many Spark tasks train together (default: the free slots, at most V)
     threads      how many threads each task's kernels use (default: ``spark.task.cpus``; for arrays, all cores): few
                  tasks of many threads or many of few give the same weights

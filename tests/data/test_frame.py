@@ -70,7 +70,7 @@ def test_any_number_of_tasks_hold_the_rows_of_arrays_in_their_order(frame, xyw, 
     found = [part[0] for part in run(frame, tasks, "x", "y", "w")]
     assert len(found) == tasks
     assert np.array_equal(np.concatenate([counts for counts, *_ in found]), feed.counts)
-    x, y, w = ordered(feed)
+    x, y, w, _ = ordered(feed)
     assert np.array_equal(np.concatenate([rows[0][0] for _, rows, *_ in found]), x[0], equal_nan=True)
     assert np.array_equal(np.concatenate([rows[1] for _, rows, *_ in found]), y)
     assert np.array_equal(np.concatenate([rows[2] for _, rows, *_ in found]), w)

@@ -40,7 +40,7 @@ def test_every_row_exactly_once_for_any_counts_batch_size_and_tasks(counts, batc
     for step in range(plan.steps):
         shares = [plan.batch(step, a, b) for a, b in ranges]
         for share, seen in zip(shares, visits, strict=True):
-            seen.add(share)
+            seen.add(share.local)
         size = batch_size if step < plan.steps - 1 else total - step * batch_size
         assert sum(len(share.rows) for share in shares) == size == shares[0].size
         assert np.array_equal(np.concatenate([share.rows for share in shares]), whole.batch(step).rows)

@@ -83,6 +83,7 @@ def test_moved_rows_make_the_batches_that_one_task_makes(counts, tasks, room):
         index = np.flatnonzero((hashes % shards >= first) & (hashes % shards < last))
         feed = Feed(*part_of(columns, index), hashes[index], shards=shards, first=first, last=last)
         feed.budget = Budget(room)
+        feed.number_from(sum(counts[:first]))
 
         def gather(values):
             store.turn += 1
@@ -99,6 +100,8 @@ def test_moved_rows_make_the_batches_that_one_task_makes(counts, tasks, room):
             assert feed.budget.held <= room
             plan = EpochPlan(counts, 5, 3, epoch, reshuffle=True)
             batches = [plan.batch(step, first, last) for step in range(plan.steps)]
+            for batch in batches:
+                np.testing.assert_array_equal(feed.rows(batch).numbers, batch.rows)
             seen.append([list(zip(b.rows.tolist(), content(feed, b), strict=True)) for b in batches])
         assert not [b for b in store.hub.blocks if b.kind == "rows" and b.source == store.rank]
         return seen

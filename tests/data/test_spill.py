@@ -97,7 +97,7 @@ feed, _ = plan.decode(batches(count), 0, 1, budget=BUDGET)
 order = EpochPlan(feed.counts, 250, seed=1)
 seen = 0
 for step in range(order.steps):
-    (x,), y, _ = feed.rows(order.batch(step))
+    (x,), y, *_ = feed.rows(order.batch(step))
     assert (x == y[:, None]).all()
     seen += y.sum()
 assert seen == rows * count * (rows * count - 1) // 2

@@ -16,8 +16,10 @@ import pandas as pd
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.sql import SparkSession
 from sparkdl import ml, nn, optim
+from sparkdl.data import Column
 from tests.data import test_frame_anywhere as rows_in_order
 from tests.ml.conftest import net, points
+from tests.optim import samebits
 
 spark = SparkSession.builder.remote("local[2]").getOrCreate()
 exec(rows_in_order.PROGRAM)  # so that workers get the function by value
@@ -29,6 +31,12 @@ classifier = ml.NNClassifier(model=net(), maxEpochs=2, batchSize=16)
 here, there = (classifier.copy({classifier.trainLocally: where}).fit(rows) for where in ("always", "never"))
 for name, value in here.getModel().state_dict().items():
     assert np.array_equal(value, there.getModel().state_dict()[name]), name
+
+pictures = samebits.oracle.data(120)
+told = pd.DataFrame({"x": [picture.ravel().tolist() for picture in pictures[0]], "label": pictures[1]})
+columns = {"features": Column("x", shape=(1, 8, 8)), "label": "label"}
+frame = spark.createDataFrame(told)
+assert samebits.train("lenet", frame, columns, tasks=2) == samebits.train("lenet", pictures)
 
 path = sys.argv[1] + "/model"
 there.save(path)

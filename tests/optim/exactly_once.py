@@ -24,19 +24,51 @@ def data(counts, seed=0):
     return x, y, rng.integers(0, 3, total).astype(np.float64), hashes.astype(np.int64)
 
 
+class Seen(nn.Layer):
+    """Hands its input on, and remembers the rows of every batch: what was really computed with."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches = []
+
+    def forward(self, x, ctx):
+        self.batches.append(x.copy())
+        return x
+
+    def backward(self, dy, ctx):
+        return dy
+
+
 def net():
     nn.manual_seed(1)
     return nn.Linear(3, 1)
 
 
-def train(counts, tasks, *, loop=Loop, keeps=(), resume=None, **options):
+def watched():
+    return nn.Sequential(Seen(), net())
+
+
+def epochs_of(runs, epochs):
+    """The rows that the nets of all tasks saw in each epoch, sorted."""
+    each = [run.model[0].batches for _, _, run in runs]
+    steps = len(each[0]) // epochs
+    spans = [slice(epoch * steps, (epoch + 1) * steps) for epoch in range(epochs)]
+    return [in_order(np.concatenate([x for batches in each for x in batches[span]])) for span in spans]
+
+
+def in_order(rows):
+    return rows[np.lexsort(rows.T)]
+
+
+def train(counts, tasks, *, watch=False, loop=Loop, keeps=(), resume=None, **options):
     """History, weights and loop of every task; ``keeps`` are rank 0's snapshots, ``resume`` is one to go on from."""
     x, y, weight, hashes = data(counts)
     shards = len(counts)
     options = {"batch_size": 7, "max_epochs": 2, "seed": 3, "progress": False, "shards": shards, **options}
 
     def member(store):
-        trainer = optim.Trainer(net(), nn.MSELoss(), optim.SGD(lr=0.01, momentum=0.5), **options)
+        model = watched() if watch else net()
+        trainer = optim.Trainer(model, nn.MSELoss(), optim.SGD(lr=0.01, momentum=0.5), **options)
         first, last = tasks_shards(store.rank, tasks, shards)
         mine = np.flatnonzero((hashes % shards >= first) & (hashes % shards < last))
         columns = [Dense(x[mine])], [Dense(y[mine])], Dense(weight[mine])

@@ -1,7 +1,8 @@
-"""Run by test_filled_storage.py: trains on two executors while a cached DataFrame fills their storage memory.
+"""Run by test_filled_storage.py under spark-submit: trains LeNet on two executors while a cached DataFrame fills their
+storage memory.
 
 Executors have two cores each: one for the training task, one for the tasks that cache. Prints a line of JSON: the hash
-of the weights, and how many megabytes of cached data did not fit.
+of the weights, how many parts of the cached data did not fit, and what Spark says of authentication and encryption.
 """
 
 import hashlib
@@ -16,10 +17,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import oracle
 import pandas as pd
+import samebits
 from pyspark.sql import SparkSession
 
 from sparkdl import nn, optim
 from sparkdl.data import Column
+
+SECURITY = "authenticate", "network.crypto.enabled", "io.encryption.enabled"
 
 
 class Pause:
@@ -40,8 +44,8 @@ class Pause:
 
 
 def noise(i):
-    """64 MiB that cannot be compressed."""
-    return random.Random(i).randbytes(64 << 20)
+    """24 MiB that cannot be compressed."""
+    return random.Random(i).randbytes(24 << 20)
 
 
 def digest(model) -> str:
@@ -49,7 +53,7 @@ def digest(model) -> str:
 
 
 def train(data, folder=None, **columns):
-    model = oracle.model()
+    model = samebits.lenet()
     end = optim.max_iteration(60)
     trainer = optim.Trainer(
         model, nn.NLLLoss(), optim.SGD(lr=0.05, momentum=0.9), batch_size=32, seed=5, end=end, progress=False,
@@ -60,16 +64,7 @@ def train(data, folder=None, **columns):
 
 
 def main(folder: str) -> None:
-    spark = (
-        SparkSession.builder.master("local-cluster[2,2,1024]")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.local.dir", folder)
-        .config("spark.ui.enabled", "false")
-        .config("spark.ui.showConsoleProgress", "false")
-        .config("spark.scheduler.minRegisteredResourcesRatio", "1.0")
-        .getOrCreate()
-    )
+    spark = SparkSession.builder.getOrCreate()  # spark-submit says where and how
     spark.sparkContext.setLogLevel("ERROR")
     x, y = oracle.data(800)
     frame = spark.createDataFrame(pd.DataFrame({"x": [row.ravel().tolist() for row in x], "label": y}))
@@ -88,7 +83,9 @@ def main(folder: str) -> None:
     thread.start()
     weights = train(frame, folder, features=Column("x", shape=(1, 8, 8)), label="label")
     thread.join(10)
-    print(json.dumps({"weights": weights, "left_out": 16 - fitted[0]}))
+    conf = spark.sparkContext.getConf()
+    secured = [conf.get(f"spark.{name}") for name in SECURITY]
+    print(json.dumps({"weights": weights, "left_out": 16 - fitted[0], "secured": secured}))
     spark.stop()
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from sparkdl import nn, optim
 from sparkdl.errors import DataError, FormatError
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.checkpoint.files import LocalFiles
+from sparkdl.optim.checkpoint.halves import Writer, sweep, writer
 from sparkdl.optim.checkpoint.snapshot import Epoch, Snapshot
 
 from . import oracle
@@ -129,6 +133,28 @@ def test_a_checkpoint_that_is_half_written_counts_for_nothing_and_goes(tmp_path,
     for name, w in whole.items():
         np.testing.assert_array_equal(resumed[name], w)
     assert LocalFiles(tmp_path).names() == [f"step-{step:010d}.ckpt" for step in (5, 10, 20)]
+
+
+def test_what_a_dead_writer_left_goes_and_nothing_else(tmp_path):
+    """Written out: run-process-start-machine, where start is field 22 of /proc/<process>/stat."""
+    mine = writer(5)
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    started = int(Path(f"/proc/{other.pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+    lives = Writer(1, other.pid, started, mine.machine)
+    before = f".step-0000000003.ckpt.4-{mine.process}-{mine.start}-{mine.machine}.half"
+    again = lives._replace(start=started - 1).half("best.ckpt")  # its number was given anew
+    stay = [
+        mine.half("step-0000000004.ckpt"), lives.half("step-0000000004.ckpt"),
+        lives._replace(process=2**22 + 1, machine="0123456789abcdef").half("best.ckpt"),
+        ".notes.half", ".step-0000000004.ckpt.half", "step-0000000004.ckpt", ".model.ckpt.4-1-1-00.half",
+    ]  # fmt: skip
+    for name in (before, again, *stay):
+        (tmp_path / name).write_bytes(b"some")
+    files = LocalFiles(tmp_path)
+    assert sorted(sweep(files, mine)) == sorted([before, again])
+    assert files.names() == sorted(stay)
+    other.communicate(b"\n")
+    assert sweep(files, mine) == [lives.half("step-0000000004.ckpt")]
 
 
 def test_nothing_intact_is_an_error_and_nothing_at_all_a_fresh_start(tmp_path):

@@ -3,12 +3,17 @@ tasks."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparkdl import nn, optim
+from sparkdl.data.feed import Feed
+from sparkdl.data.order import EpochPlan
+from sparkdl.errors import DataError
 
 from . import exactly_once
 
@@ -23,33 +28,67 @@ def without_seconds(history):
 @settings(deadline=None, max_examples=15)
 def test_any_partitions_batches_and_tasks(counts, batch_size, tasks, shuffle, reshuffle):
     options = {"batch_size": batch_size, "shuffle": shuffle, "reshuffle": shuffle and reshuffle, "max_epochs": 3}
-    ((alone, expected, _),) = exactly_once.train(counts, 1, **options)
+    options["watch"] = True
+    (run,) = exactly_once.train(counts, 1, **options)
+    alone, expected, _ = run
+    rows = exactly_once.in_order(exactly_once.data(counts)[0])
+    np.testing.assert_array_equal(exactly_once.epochs_of([run], 3), [rows] * 3)
     assert [line["rows_once"] for line in alone] == [sum(counts)] * 3
     assert [line["samples"] for line in alone] == [sum(counts)] * 3
     assert alone.exactly_once
-    for history, weights, _ in exactly_once.train(counts, min(tasks, len(counts)), **options):
+    runs = exactly_once.train(counts, min(tasks, len(counts)), **options)
+    np.testing.assert_array_equal(exactly_once.epochs_of(runs, 3), [rows] * 3)
+    for history, weights, _ in runs:
         assert without_seconds(history) == without_seconds(alone)
         for name, w in expected.items():
             np.testing.assert_array_equal(weights[name], w)
 
 
-def test_a_row_used_twice_or_never_is_seen(monkeypatch):
-    """The report counts what was used, not what was planned."""
-    from sparkdl.optim.loop import Loop
+def one_row_twice(rows):
+    def wrong(feed, batch):
+        if batch.training and batch.step == 0:
+            batch = replace(batch, local=np.concatenate([batch.local[:1], batch.local[:-1]]))
+        return rows(feed, batch)
 
-    step = Loop._step
+    return wrong
 
-    def twice(self, batch, rows, began):
-        if batch.step == 0:
-            batch.local[0] = batch.local[1]
-        return step(self, batch, rows, began)
 
-    monkeypatch.setattr(Loop, "_step", twice)
-    x, y = np.zeros((10, 3), np.float32), np.zeros((10, 1), np.float32)
-    trainer = optim.Trainer(exactly_once.net(), nn.MSELoss(), optim.SGD(lr=0.1), batch_size=4, progress=False)
-    history = trainer.fit((x, y))
+def one_batch_twice(rows):
+    def wrong(feed, batch):
+        if batch.training and batch.step == 0:
+            feed.first_batch = batch
+        again = batch.training and batch.step == 1
+        return rows(feed, replace(batch, local=feed.first_batch.local) if again else batch)
+
+    return wrong
+
+
+@pytest.mark.parametrize("wrong, counts", [(one_row_twice, [8, 1, 1]), (one_batch_twice, [2, 4, 4])])
+@pytest.mark.parametrize("reshuffle", [False, True])
+def test_a_feed_that_gives_rows_twice_or_never_is_seen(wrong, counts, reshuffle, monkeypatch):
+    """The report counts the rows that came out of the feed, not those that were asked for."""
+    x, y = np.arange(30, dtype=np.float32).reshape(10, 3) / 30, np.zeros((10, 1), np.float32)
+
+    def fit():
+        trainer = optim.Trainer(
+            exactly_once.net(), nn.MSELoss(), optim.SGD(lr=0.1), batch_size=4, max_epochs=2, reshuffle=reshuffle,
+            progress=False,
+        )  # fmt: skip
+        return trainer.fit((x, y))
+
+    assert fit().exactly_once
+    monkeypatch.setattr(Feed, "rows", wrong(Feed.rows))
+    history = fit()
     assert not history.exactly_once
-    assert [history[0][name] for name in ("rows_once", "rows_never", "rows_more")] == [8, 1, 1]
+    for line in history:
+        assert [line[name] for name in ("rows_once", "rows_never", "rows_more")] == counts
+
+
+def test_a_row_of_another_task_s_shards_is_refused():
+    plan = EpochPlan([3, 2, 4, 1], 4, epoch=1, reshuffle=True)
+    assert sorted(plan.places(plan.numbers(1, 3), 1, 3)) == list(range(6))
+    with pytest.raises(DataError, match="was handed out by the feed of shards 1 to 2, where it does not stand"):
+        plan.places(plan.numbers(0, 1), 1, 3)
 
 
 def test_an_epoch_that_training_ends_in_is_no_breach_and_no_proof():
@@ -125,7 +164,7 @@ def fit_frame(frame, **options):
 def test_rows_that_stay_where_they_are_at_a_hundred_to_one(frame):
     history, _ = fit_frame(frame[0], shuffle=False)
     assert [line["rows_once"] for line in history] == [line["samples"] for line in history] == [2_020] * 3
-    assert history.exactly_once
+    assert history.exactly_once and "shuffle=False keeps rows" in history.varies[0]
     assert [report["visits"]["rows"] for report in history.costs] in ([2_000, 20], [20, 2_000])
 
 

@@ -62,7 +62,7 @@ def expected(arrays):
 
 def test_fifty_steps_equal_a_serial_numpy_loop_in_float64_and_float32(frame, arrays):
     weights, history = fit(frame)
-    assert history[-1]["iteration"] == 50
+    assert history[-1]["iteration"] == 50 and history.varies == []
     for dtype in (np.float64, np.float32):
         serial, losses = oracle.train(oracle.model().state_dict(), oracle.batches(*arrays, 32, 5, 2), 0.05, 0.9, dtype)
         for name, w in serial.items():
@@ -93,6 +93,8 @@ def test_lossy_codecs_train_too(frame, expected):
         assert history[1]["loss"] < history[0]["loss"]
         assert all(np.abs(weights[name] - expected[name]).max() < 0.05 for name in weights)
         assert any((weights[name] != expected[name]).any() for name in weights)
+        (reason,) = history.varies
+        assert f'codec="{codec}" rounds the gradients' in reason and reason in str(history.costs)
 
 
 class Probe:

@@ -10,6 +10,8 @@ from sparkdl import kernel, nn, optim
 from sparkdl.blockmanager.bridge.session import enumerate_blocks
 from sparkdl.data import Column
 from sparkdl.errors import ClusterError, DataError, ShapeError
+from sparkdl.optim.checkpoint.hadoop import files_at
+from sparkdl.optim.checkpoint.halves import writer
 
 from . import oracle
 
@@ -222,6 +224,16 @@ def test_checkpoints_on_a_hadoop_file_system(local, frame, arrays, expected, tmp
     third.fit(frame, features=PICTURE, label="label", resume=folder)
     same(weights(third), expected[1])
     assert names[1] in caplog.text  # the damaged one is named
+    files = files_at(folder)
+    dead = writer(1)._replace(process=2**22 + 1).half("step-0000000010.ckpt")  # above all numbers of processes
+    strange = writer(1)._replace(machine="0123456789abcdef").half("step-0000000010.ckpt")
+    files.write("aside", b"some", half=".aside.tmp")
+    for name in (dead, strange):
+        files.write(name, b"half")
+    assert {"aside", dead, strange} <= set(files.names()) and ".aside.tmp" not in files.names()
+    fourth = trainer(max_epochs=None, end=optim.max_iteration(10), **every)
+    fourth.fit(frame, features=PICTURE, label="label", resume=folder)
+    assert {"aside", strange} == {name for name in files.names() if not name.startswith("step")}
     here = trainer()
     here.fit(arrays, resume=folder)
     same(weights(here), expected[1])

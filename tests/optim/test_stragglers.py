@@ -188,6 +188,7 @@ def test_on_executors_the_steps_do_not_follow_the_slow_task(cluster, tmp_path):
         cloudpickle.unregister_pickle_by_value(slow_task)
     first, second = history
     assert waited.restarts == history.restarts == []
+    assert waited.varies == [] and "no two runs have the same bits" in history.varies[0]
     assert len(stamps["fast"]) == 60 and len(stamps["slow"]) <= 30  # the slow one computed at most every other step
     assert sum(stamp < stamps["slow"][2] for stamp in stamps["fast"]) >= 10  # many steps went by during its first sleep
     assert first["rows_skipped"] == first["rows_never"] >= 100

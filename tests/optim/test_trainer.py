@@ -38,7 +38,7 @@ def test_every_batch_size_uses_every_row_once(batch_size, monkeypatch):
     x, y = oracle.data(101)
     seen = []
     add = Visits.add
-    monkeypatch.setattr(Visits, "add", lambda self, batch: (seen.extend(batch.rows.tolist()), add(self, batch))[1])
+    monkeypatch.setattr(Visits, "add", lambda self, places: (seen.extend(places.tolist()), add(self, places))[1])
     _, history = trained(x, y, batch_size=batch_size, max_epochs=1)
     assert sorted(seen) == list(range(101))
     assert history[0]["samples"] == 101

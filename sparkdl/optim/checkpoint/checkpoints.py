@@ -8,6 +8,7 @@ import re
 
 from sparkdl.errors import DataError, FormatError
 from sparkdl.optim.checkpoint.files import Files
+from sparkdl.optim.checkpoint.halves import Writer, sweep, writer
 from sparkdl.optim.checkpoint.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -37,15 +38,35 @@ class Checkpoints:
             raise ValueError(f"Checkpoints: mode must be 'max' or 'min', got {mode!r}.")
         self.files, self.keep, self.monitor, self.mode = files, keep, monitor, mode
         self.ours = False  # whether those that are there are the ones that training goes on from
+        self.writer: Writer | None = None
+
+    def begin(self, run: int, reached: Files | None) -> None:
+        """What is written from now on is written by ``run`` of this process, and what dead ones left is removed.
+
+        ``reached``: the folder as this process reaches it; None if it does not.
+        """
+        self.writer = writer(run)
+        if reached is None:
+            return
+        try:
+            gone = sweep(reached, self.writer)
+        except OSError as error:  # reading and writing will say the same, louder
+            log.warning("%s could not be looked through for half-written files: %s", self.files.where, error)
+        else:
+            if gone:
+                log.info("half-written files removed from %s: %s", self.files.where, ", ".join(gone))
 
     def save(self, snapshot: Snapshot) -> None:
         """Writes the snapshot, then removes what need not be kept."""
         data = snapshot.pack()
-        self.files.write(f"step-{snapshot.progress.iteration:010d}.ckpt", data)
+        self._write(f"step-{snapshot.progress.iteration:010d}.ckpt", data)
         if self._is_best(snapshot):
-            self.files.write(BEST, data)
+            self._write(BEST, data)
         for name in self._newest_first()[self.keep :]:
             self.files.remove(name)
+
+    def _write(self, name: str, data: bytes) -> None:
+        self.files.write(name, data, "" if self.writer is None else self.writer.half(name))
 
     def _is_best(self, snapshot: Snapshot) -> bool:
         """Whether the last line of the history has the best figure so far; a figure of NaN never has."""

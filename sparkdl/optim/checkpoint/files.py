@@ -17,8 +17,8 @@ class Files(Protocol):
 
     def read(self, name: str) -> bytes: ...
 
-    def write(self, name: str, data: bytes) -> None:
-        """Atomic: a file of that name is there whole, or as it was before."""
+    def write(self, name: str, data: bytes, half: str = "") -> None:
+        """Atomic: a file of that name is there whole, or as it was before. ``half``: what it is called until then."""
 
     def remove(self, name: str) -> None:
         """Removes the file; one that is gone is no error."""
@@ -36,17 +36,15 @@ class LocalFiles:
     def read(self, name: str) -> bytes:
         return (Path(self.where) / name).read_bytes()
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, half: str = "") -> None:
         folder = Path(self.where)
         folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob(".*.half"):  # by a task that was killed
-            left.unlink(missing_ok=True)
-        half = folder / f".{name}.{os.getpid()}.half"
-        with open(half, "wb") as file:
+        aside = folder / (half or f".{name}.half")
+        with open(aside, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())  # the rename must not reach the disk before the bytes
-        os.replace(half, folder / name)
+        os.replace(aside, folder / name)
 
     def remove(self, name: str) -> None:
         (Path(self.where) / name).unlink(missing_ok=True)

@@ -29,16 +29,16 @@ class HadoopFiles:
     def read(self, name: str) -> bytes:
         return self._call("read", name)
 
-    def write(self, name: str, data: bytes) -> None:
-        self._call("write", name, data)
+    def write(self, name: str, data: bytes, half: str = "") -> None:
+        self._call("write", name, data, half or f".{name}.half")
 
     def remove(self, name: str) -> None:
         self._call("remove", name)
 
-    def _call(self, what: str, name: str = "", data: bytes = b"") -> bytes:
+    def _call(self, what: str, name: str = "", data: bytes = b"", half: str = "") -> bytes:
         door = Client(self._address or client.address())
         try:
-            head = text(what) + text(self.where) + text(name)
+            head = text(what) + text(self.where) + text(name) + text(half)
             return bytes(door.call(Verb.FILES, head, [memoryview(data)])[1])
         except Refusal as refusal:
             raise OSError(f"{what} {self.where}/{name}: {'; '.join(refusal.facts)}") from None
@@ -46,7 +46,7 @@ class HadoopFiles:
             door.close()
 
 
-def from_driver(where: str) -> HadoopFiles:
+def from_driver(where: str) -> Files:
     """The folder as this process reaches it: through the JVM of the Spark session that is running here."""
     try:
         from pyspark.sql import SparkSession
@@ -59,9 +59,9 @@ def from_driver(where: str) -> HadoopFiles:
             f"{where} is reached through Spark's own classes: start a classic SparkSession in this process first, or "
             "give a folder of a mounted file system. (Training on a DataFrame needs neither.)"
         )
-    from sparkdl.blockmanager.bridge.session import driver_door
-
-    return HadoopFiles(where, driver_door(session))
+    found = reached(HadoopFiles(where), session)
+    assert found is not None
+    return found
 
 
 def files_at(where: str, here: bool = True) -> Files:
@@ -69,3 +69,14 @@ def files_at(where: str, here: bool = True) -> Files:
     if ":/" not in where:
         return LocalFiles(where)
     return from_driver(where) if here else HadoopFiles(where)
+
+
+def reached(files: Files, spark: Any) -> Files | None:
+    """A folder that tasks of ``spark`` write to, as this process reaches it; None under Spark Connect."""
+    if not isinstance(files, HadoopFiles):
+        return files
+    if not hasattr(spark, "_jsc"):
+        return None
+    from sparkdl.blockmanager.bridge.session import driver_door
+
+    return HadoopFiles(files.where, driver_door(spark))

@@ -14,6 +14,7 @@ from sparkdl.data.frame import prepare
 from sparkdl.errors import ClusterError, DataError
 from sparkdl.nn.kernels.choice import in_force
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
+from sparkdl.optim.checkpoint.hadoop import reached
 from sparkdl.optim.checkpoint.snapshot import Snapshot
 from sparkdl.optim.cluster.failure import Lost
 from sparkdl.optim.cluster.layers import add_layers
@@ -29,6 +30,7 @@ from sparkdl.optim.evaluate import figures, unpack
 from sparkdl.optim.history import History
 from sparkdl.optim.job import Job
 from sparkdl.optim.progress import Progress
+from sparkdl.optim.varies import varies
 from sparkdl.optim.watch.callbacks import Callbacks
 
 log = logging.getLogger(__name__)
@@ -80,7 +82,10 @@ def fit_frame(
                 transformed=job.transform is not None,
                 validation=validation,
             )
-            task = TrainTask(job, plan, count, recovery.new_run(), recovery.start, checkpoints)
+            run = recovery.new_run()
+            if checkpoints is not None:
+                checkpoints.begin(run, reached(checkpoints.files, spark))
+            task = TrainTask(job, plan, count, run, recovery.start, checkpoints)
             submitted = time.time()
             try:
                 rows = attempt(recovery, watcher, at_the_door(frame), task, wanted, barrier=not slots.dynamic)
@@ -109,8 +114,9 @@ def fit_frame(
     add_layers(spark, costs, began, submitted, ended)
     ends = [Snapshot.unpack(bytes(row.data), "the end of training") for row in rows if row.kind == "handed"]
     state = ends[0] if ends else None
+    reasons = varies(job)
     return History(
-        history, costs=CostReport(costs), visits=_visits(costs), restarts=recovery.restarts, state=state
+        history, CostReport(costs, reasons), _visits(costs), restarts=recovery.restarts, state=state, varies=reasons
     )
 
 

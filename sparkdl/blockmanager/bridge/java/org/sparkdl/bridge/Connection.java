@@ -123,7 +123,9 @@ final class Connection implements Runnable {
         request.writeInt(Page.lives(request.readLong(), request.readInt()) ? 1 : 0);
         return List.of();
       case FILES:
-        return List.of(HadoopFiles.answer(request.readString(), request.readString(), request.readString(), request.body()));
+        return List.of(
+            HadoopFiles.answer(
+                request.readString(), request.readString(), request.readString(), request.readString(), request.body()));
       default:
         throw new Failure(Failure.BROKEN, "verb " + verb + " is unknown: jar and Python files are of different versions");
     }

@@ -4,7 +4,6 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.StringJoiner;
-import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
@@ -20,16 +19,16 @@ import org.apache.spark.deploy.SparkHadoopUtil;
 final class HadoopFiles {
   private HadoopFiles() {}
 
-  /** names: one per line; read: the bytes; write: atomic; remove: no error if it is gone. */
-  static byte[] answer(String what, String where, String name, byte[] data) throws Exception {
+  /** names: one per line; read: the bytes; write: atomic, called half until it is whole; remove: no error if it is gone. */
+  static byte[] answer(String what, String where, String name, String half, byte[] data) throws Exception {
     try {
-      return work(what, where, name, data);
+      return work(what, where, name, half, data);
     } catch (IOException error) {
       throw new Failure(Failure.BROKEN, error); // as it is, it would mean that the task has gone
     }
   }
 
-  private static byte[] work(String what, String where, String name, byte[] data) throws Exception {
+  private static byte[] work(String what, String where, String name, String half, byte[] data) throws Exception {
     Configuration configuration = SparkHadoopUtil.get().conf();
     Path folder = new Path(where);
     FileSystem files = folder.getFileSystem(configuration);
@@ -39,7 +38,7 @@ final class HadoopFiles {
       case "read":
         return read(files, new Path(folder, name));
       case "write":
-        write(files, configuration, folder, name, data);
+        write(files, configuration, new Path(folder, half), new Path(folder, name), data);
         return new byte[0];
       case "remove":
         files.delete(new Path(folder, name), false);
@@ -72,11 +71,9 @@ final class HadoopFiles {
   }
 
   /** Written aside and renamed over the old one; a file system without such a rename has the old one removed first. */
-  private static void write(FileSystem files, Configuration configuration, Path folder, String name, byte[] data)
+  private static void write(FileSystem files, Configuration configuration, Path half, Path target, byte[] data)
       throws Exception {
-    Path target = new Path(folder, name);
-    Path half = new Path(folder, "." + name + "." + UUID.randomUUID());
-    files.mkdirs(folder);
+    files.mkdirs(target.getParent());
     try {
       try (FSDataOutputStream out = files.create(half, true)) {
         out.write(data);
