@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sparkdl.nn.fusion import ANSWERING
+from sparkdl.nn.fusion.conv_sum import join_sums
 from sparkdl.nn.graph import prepare_inputs, program_of
 from sparkdl.nn.module import Module
 from sparkdl.nn.plan import rewrite
@@ -33,5 +34,5 @@ class Inference:
         arrays = prepare_inputs(self.model, (xs[0] if len(xs) == 1 else xs,))
         shapes = tuple(x.shape[1:] for x in arrays)
         if shapes not in self._programs:
-            self._programs[shapes] = rewrite(program_of(self.model, arrays), ANSWERING)
+            self._programs[shapes] = join_sums(rewrite(program_of(self.model, arrays), ANSWERING))
         return answers(self._programs[shapes], arrays, self.batch_size, self.model.dtype)

@@ -27,12 +27,13 @@ def conv(*args, norm=True, relu=True, **options):
 
 
 class Residual(nn.Module):
-    def __init__(self):
+    def __init__(self, *parts, last=True, turned=False):
         super().__init__()
-        self.main, self.last = nn.Sequential(*conv(32, 32, 3, padding=1, relu=False)), nn.ReLU()
+        self.main, self.turned = nn.Sequential(*parts or conv(32, 32, 3, padding=1, relu=False)), turned
+        self.last = nn.ReLU() if last else nn.Identity()
 
     def forward(self, x):
-        return self.last(self.main(x) + x)
+        return self.last(x + self.main(x) if self.turned else self.main(x) + x)
 
 
 NETS = {
@@ -45,6 +46,11 @@ NETS = {
     "groups, dilation": (conv(8, 16, 3, groups=2, dilation=2, relu=False, norm=False), (8, 9, 9)),
     "mirrored": (conv(3, 8, 3, padding=1, padding_mode="reflect"), (3, 6, 6)),
     "residual": ([Residual(), Residual()], (32, 6, 6)),
+    "residual, 1x1": ([Residual(*conv(32, 32, 1, relu=False), turned=t, last=not t) for t in (0, 1)], (32, 5, 5)),
+    "residual, stretched": ([Residual(*conv(32, 1, 1, relu=False)), Residual(*conv(32, 32, 5))], (32, 5, 5)),
+    "residual, channels last": (
+        [Residual(nn.Conv2d(32, 32, 1, data_format="NHWC"), nn.BatchNorm2d(32, data_format="NHWC"))], (5, 7, 32)
+    ),
     "pooled": ([nn.Conv2d(1, 6, 5), nn.Tanh(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(54, 3)], (1, 10, 10)),
     "batch's own statistics": ([nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False)], (3, 6, 6)),
 }
@@ -108,3 +114,11 @@ def test_threads_do_not_change_a_bit(name):
     finally:
         kernel.set_num_threads(before)
     assert all(np.array_equal(answers[0], each) for each in answers)
+
+
+def test_the_sum_of_a_residual_block_is_done_by_its_last_convolution():
+    layers, shape = NETS["residual, 1x1"]
+    ready = nn.Inference(settled(nn.Sequential(*layers)).eval())
+    ready(np.zeros((1, *shape), np.float32))
+    (program,) = ready._programs.values()
+    assert [type(step.layer).__name__ for step in program.steps] == ["ConvSum", "ConvSum", "Identity"]

@@ -44,13 +44,17 @@ class ConvReady(Layer):
 
     @either_layout
     def forward(self, x, ctx):
+        y = self.output(x, ctx)
+        self.ready(y, x)
+        return y
+
+    def output(self, x, ctx):
+        """Memory for the output of ``x`` (batch, channels, height, width)."""
         grid = self._grids.get(x.shape[1:])
         if grid is None:
             check_pictures(self.conv, x, 2, self.conv.in_channels)
             grid = self._grids[x.shape[1:]] = self.conv.windows.out(self.conv, x.shape[2:])
-        y = ctx.empty((len(x), self.conv.out_channels, *grid))
-        self.ready(y, x)
-        return y
+        return ctx.empty((len(x), self.conv.out_channels, *grid))
 
     def backward(self, dy, ctx):
         raise RuntimeError("nn.Inference answers only; train the model that it was made of.")

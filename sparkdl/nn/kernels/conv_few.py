@@ -11,8 +11,9 @@ from collections.abc import Callable
 import numpy as np
 
 from sparkdl.kernel import njit, num_threads, numba
+from sparkdl.nn.kernels import bf16
 from sparkdl.nn.kernels.block import STORED, block, steps
-from sparkdl.nn.kernels.conv_taps import Taps, elements
+from sparkdl.nn.kernels.conv_taps import Taps, elements, halved
 
 prange = numba().prange
 _PIXELS = 64  # of all pictures together
@@ -70,18 +71,21 @@ def prepare(
     out: np.ndarray, x: np.ndarray, bias: np.ndarray | None, taps: Taps, relu: bool, panels: np.ndarray
 ) -> Callable[[np.ndarray, np.ndarray], None]:
     """As ``conv_taps.prepare`` with the same ``panels``; ``out`` is dense."""
+    half = halved(x.shape[3], 1, x.dtype)
+    like = bf16.columns(x[:0]) if half else x
     batch = np.arange(len(x))[:, None]
-    (image, row, column, _), target = elements(x), elements(out)
+    (image, row, column, _), target = elements(like), elements(out)
     pairs = _pairs(taps)
     roff = [(batch * image + source @ (row, column)).reshape(-1) for source, _ in pairs]
     coff = [(batch * target[0] + pixels @ target[1:3]).reshape(-1) for _, pixels in pairs]
     first = np.cumsum([0, *map(len, roff)])
     every = steps(out.size // out.shape[3], out.shape[3])
     tables = first, *(np.concatenate(each).astype(np.int64) for each in (roff, coff)), every
-    more, depth = np.empty(0, out.dtype) if bias is None else bias, x.shape[3]
+    more, depth = np.empty(0, out.dtype) if bias is None else bias, like.shape[3]
     parts, zero = max(1, min(num_threads(), len(panels))), steps(1)
 
     def go(out: np.ndarray, x: np.ndarray) -> None:
+        x = bf16.columns(x) if half else x
         _tap_by_tap(out, x, panels, more, bias is not None, relu, depth, parts, *tables, zero)
 
     return go

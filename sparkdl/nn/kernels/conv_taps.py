@@ -146,8 +146,11 @@ def _run_length(offsets: list[Pair], channels: int) -> int:
 
 
 @njit(parallel=True)
-def _sum_taps(out, x, w, bias, has_bias, packed, relu, unit, roff, toff, coff):
-    """``out`` (batch, rows, columns, out) = sum over taps of ``x`` (NHWC); ``w`` (taps depth, out) or in panels."""
+def _sum_taps(out, x, w, bias, has_bias, packed, other, relu, unit, roff, toff, coff):
+    """``out`` (batch, rows, columns, out) = sum over taps of ``x`` (NHWC); ``w`` (taps depth, out) or in panels.
+
+    Plus ``other``, shaped as ``out``, unless it is of size 0; then its maximum with 0, if ``relu``.
+    """
     batch, height, width, channels = x.shape
     size = x.itemsize
     each = out.shape[3] // unit.groups
@@ -179,8 +182,8 @@ def _sum_taps(out, x, w, bias, has_bias, packed, relu, unit, roff, toff, coff):
                     out, a, roff.ctypes.data, toff.ctypes.data, unit.taps, w.ctypes.data, c, coff.ctypes.data, pixels,
                     channels, bias.ctypes.data, int(has_bias),
                 )  # fmt: skip
-                if relu:
-                    _clip(out, n, images, row, min(unit.rows, unit.grid_rows - row), 0, channels)
+                if relu or other.size:
+                    _finish(out, other, relu, n, images, row, min(unit.rows, unit.grid_rows - row), 0, channels)
                 continue
             for g in range(unit.groups):
                 for j in range(first, min(each, stop), unit.width):
@@ -197,22 +200,27 @@ def _sum_taps(out, x, w, bias, has_bias, packed, relu, unit, roff, toff, coff):
                                 c + size * (g * each + j), coff.ctypes.data, pixels, columns, mode,
                                 bias.ctypes.data + size * (g * each + j),
                             )  # fmt: skip
-            if relu:
+            if relu or other.size:
                 if unit.groups > 1:
                     first, stop = 0, out.shape[3]
-                _clip(out, n, images, row, min(unit.rows, unit.grid_rows - row), first, stop)
+                _finish(out, other, relu, n, images, row, min(unit.rows, unit.grid_rows - row), first, stop)
 
 
 @njit
-def _clip(out, n, images, row, rows, first, stop):
-    """``max(out, 0)`` for some images, rows and channels, while they are in a cache."""
+def _finish(out, other, relu, n, images, row, rows, first, stop):
+    """``out + other``, or its maximum with 0, for some images, rows and channels, while they are in a cache."""
     zero = out.dtype.type(0)
     for i in range(n, n + images):
         for r in range(row, row + rows):
             for c in range(out.shape[2]):
                 pixel = out[i, r, c][first:stop]
-                for k in range(pixel.size):
-                    pixel[k] = zero if pixel[k] < zero else pixel[k]
+                if other.size:
+                    more = other[i, r, c][first:stop]
+                    for k in range(pixel.size):
+                        pixel[k] += more[k]
+                if relu:
+                    for k in range(pixel.size):
+                        pixel[k] = zero if pixel[k] < zero else pixel[k]
 
 
 @njit
@@ -268,18 +276,26 @@ def _panels(w: np.ndarray, groups: int) -> np.ndarray | None:
 def prepare(
     out: np.ndarray, x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, taps: Taps, groups: int,
     relu: bool = False, panels: np.ndarray | None = None,
-) -> Callable[[np.ndarray, np.ndarray], None]:  # fmt: skip
-    """``run`` for all ``out`` and ``x`` of these shapes and strides; ``panels`` is what ``packed`` made of ``w``."""
+) -> Callable[..., None]:  # fmt: skip
+    """``run`` for all ``out`` and ``x`` of these shapes and strides; ``panels`` is what ``packed`` made of ``w``.
+
+    It may be called with a third array, dense and shaped as ``out``, which is added.
+    """
+    half = halved(x.shape[3], groups, x.dtype)
+    like = bf16.columns(x[:0]) if half else x
     unit, roff, toff, coff = _plan(
-        taps, len(x), x.shape[3], out.shape[3], groups, elements(x), elements(out), x.itemsize, num_threads()
+        taps, len(x), like.shape[3], out.shape[3], groups, elements(like), elements(out), x.itemsize, num_threads()
     )
-    panels = _panels(w, groups) if panels is None else panels
+    if panels is None:
+        w = bf16.rows(w) if half else w
+        panels = _panels(w, groups)
     flat = (w if panels is None else panels).reshape(-1)
     more = np.empty(0, out.dtype) if bias is None else bias
-    has_bias, packed = bias is not None, panels is not None
+    has_bias, packed, nothing = bias is not None, panels is not None, np.empty((0, 0, 0, 0), out.dtype)
 
-    def go(out: np.ndarray, x: np.ndarray) -> None:
-        _sum_taps(out, x, flat, more, has_bias, packed, relu, unit, roff, toff, coff)
+    def go(out: np.ndarray, x: np.ndarray, other: np.ndarray = nothing) -> None:
+        x = bf16.columns(x) if half else x
+        _sum_taps(out, x, flat, more, has_bias, packed, other, relu, unit, roff, toff, coff)
 
     return go
 
@@ -289,8 +305,6 @@ def run(out: np.ndarray, x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, 
     if not taps.rows:
         out[...] = 0
         return
-    if halved(x.shape[3], groups, x.dtype):
-        x, w = bf16.columns(x), bf16.rows(w)
     prepare(out, x, w, bias, taps, groups)(out, x)
 
 
