@@ -82,7 +82,7 @@ def test_the_page_of_a_run_that_was_restarted_is_whole(told):
     record = json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S)[1])
     events = record["events"]
     steps = [event["step"] for event in events if event["kind"] == "look"]
-    assert steps and steps[-1] <= faults.STEPS
+    assert all(step <= faults.STEPS for step in steps)  # how many are seen depends on how long they take
     ends = [event["line"]["iteration"] for event in events if event["kind"] == "epoch"]
     assert ends == [13, 26, 39, 52, 60]  # each epoch once, and what there was of the last
     assert events[-1]["kind"] == "end" and events[-1]["state"] == "finished"
