@@ -11,7 +11,9 @@ from sparkdl.kernel import num_threads
 from sparkdl.nn.kernels import adding, conv_few, conv_small, conv_taps, winograd
 from sparkdl.nn.kernels.conv_taps import Pair, dense, nhwc, pads_of, taps_of
 
-_FEW = 3  # tiles of 4x4 pixels: for fewer, reading the weights four times as large takes longer than it saves
+# Winograd's weights are four times as large: for fewer than 3 tiles of 4x4 pixels, and for up to 4 where they come from
+# memory each time, reading them takes longer than they save.
+_FEW, _FEW_FROM_MEMORY, _CACHED = 3, 5, 16 << 20
 _ROWS = 6  # pictures: for fewer, going pixel by pixel reads the weights several times for half empty register tiles
 
 
@@ -56,7 +58,8 @@ class Ready:
         tiles = len(x) * -(-y.shape[1] // 4) * -(-y.shape[2] // 4)
         taps = taps_of(kernel, self.stride, (top, left), self.dilation, y.shape[1:3], x.shape[1:3])
         at_once = relu and not summed
-        if tiles >= _FEW and winograd.suits(x.dtype, kernel, *options, channels, out, y.shape[1:3]):
+        least = _FEW if 36 * channels * out * w.itemsize <= _CACHED else _FEW_FROM_MEMORY
+        if tiles >= least and winograd.suits(x.dtype, kernel, *options, channels, out, y.shape[1:3]):
             if self._transformed is None:
                 self._transformed = winograd.transformed(w)
             flat = w.reshape(9, channels, out)
