@@ -87,10 +87,15 @@ class Row:
                 self.add(f"ONNX {name}", make, workload=net, batch=batch, packages=self.packages, path=path)
 
     def check(self, figures: dict[str, dict]) -> None:
-        """Fails unless all engines of a round computed the same."""
+        """Fails unless all engines of a round computed the same, but for what the others differ among themselves.
+
+        Some steps of a deep net of ReLUs in PyTorch's two layouts part by more than a thousandth.
+        """
         ours = figures["sparkdl"]
+        others = [each["loss"] for name, each in figures.items() if name != "sparkdl"]
+        apart = max(others) - min(others)
         for name, each in figures.items():
-            if not abs(each["loss"] - ours["loss"]) < self.rough * max(1.0, abs(ours["loss"])):
+            if not abs(each["loss"] - ours["loss"]) < apart + self.rough * max(1.0, abs(ours["loss"])):
                 raise SystemExit(f"{name} has {each['loss']} where sparkdl has {ours['loss']}: nothing to compare")
             if "answer" in each and not np.abs(each["answer"] - ours["answer"]).max() < 1e-3 * each["loss"]:
                 raise SystemExit(f"{name} gives other outputs than sparkdl: nothing to compare")
