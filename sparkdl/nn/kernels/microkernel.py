@@ -94,6 +94,11 @@ class Width:
             one, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes)
         )
 
+    def fetch_to_write(self, b: ir.IRBuilder, at: Any) -> None:
+        """Begins to bring the cache line of ``at``: stores to lines that are far away hold up those after them."""
+        kind = ir.FunctionType(VOID, [PTR, I32, I32, I32])
+        b.call(declare(b.module, "llvm.prefetch.p0", kind), [b.bitcast(at, PTR), I32(1), I32(3), I32(1)])
+
     def fma(self, b: ir.IRBuilder, x: Any, y: Any, z: Any) -> Any:
         """``x y + z``, rounded once where the machine can."""
         name = "llvm.fmuladd" if self.isa == "plain" else "llvm.fma"

@@ -108,6 +108,11 @@ def _tile(module: ir.Module, w: Width, rows: int, vectors: int, partial: bool = 
         at = b.mul(level, I64(rows * vectors * w.lanes))
         return w.pointer(b, arg["stack"], b.add(at, I64((p * vectors + j) * w.lanes)))
 
+    def at_c(place: tuple[int, int]) -> Any:
+        return w.pointer(b, arg["c"], b.add(long_at(b, arg["coff"], I64(place[0])), I64(place[1] * w.lanes)))
+
+    for place in places:
+        w.fetch_to_write(b, at_c(place))
     with Loop(b, arg["leaves"]) as leaf:
         for place in places:
             b.store(ir.Constant(w.vector, None), acc[place])
@@ -125,9 +130,7 @@ def _tile(module: ir.Module, w: Width, rows: int, vectors: int, partial: bool = 
                         b.store(w.fma(b, value, values[j], b.load(acc[p, j])), acc[p, j])
 
         def store(place: tuple[int, int]) -> None:
-            p, j = place
-            at = w.pointer(b, arg["c"], b.add(long_at(b, arg["coff"], I64(p)), I64(j * w.lanes)))
-            w.store(b, b.load(acc[p, j]), at, masks[j])
+            w.store(b, b.load(acc[place]), at_c(place), masks[place[1]])
 
         climb(b, w, acc, leaf, arg["leaves"], on_stack, store)
     b.ret_void()
