@@ -9,10 +9,12 @@ import gc
 import hashlib
 import json
 import os
+import shutil
 import signal
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -33,6 +35,21 @@ def jvm() -> int:
     while b"java" not in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]:
         pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     return pid
+
+
+def held(folder: str) -> Path:
+    """While this file is there no executor starts, however fast Spark is in replacing those that were lost."""
+    return Path(folder) / "no executor starts"
+
+
+def java_that_waits(folder: str) -> str:
+    """A home of Java whose virtual machine starts once ``held`` is not there."""
+    found = os.path.join(os.environ["JAVA_HOME"], "bin", "java") if "JAVA_HOME" in os.environ else shutil.which("java")
+    java = Path(folder) / "java" / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    java.write_text(f"#!/bin/sh\nwhile [ -e '{held(folder)}' ]; do sleep 0.1; done\nexec '{found}' \"$@\"\n")
+    java.chmod(0o755)
+    return str(java.parents[1])
 
 
 def tasks() -> int:
@@ -63,12 +80,15 @@ class Strike:
         validate = "validating" in self.what and progress.iteration == self.step
         if progress.iteration != self.step or rank not in self.struck or mark.exists():
             if progress.iteration > self.step and "slow" in self.what and tasks() < 3:
+                held(self.folder).unlink(missing_ok=True)
                 time.sleep(1.0)  # so that those that come in place of the lost ones find training going on
             return validate
         if "two" in self.what or "stop" in self.what:
             time.sleep(0.5)  # until the others have what they need of these to get here too
         if "only" in self.what:
             time.sleep(6 * LOOK)  # meanwhile the driver takes a copy of the snapshot that only this executor has
+        if "slow" in self.what:
+            held(self.folder).touch()
         mark.write_text(str(time.time()))
         if self.what == "corrupt the newest checkpoint":
             newest = max(Path(self.folder, f"checkpoints of {self.what}").glob("step-*"))
@@ -187,7 +207,8 @@ def main(folder: str, how: str, *chosen: str) -> None:
     from pyspark import cloudpickle
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    spark = session(folder, **(DYNAMIC if how == "dynamic" else {}))
+    with mock.patch.dict(os.environ, JAVA_HOME=java_that_waits(folder)):
+        spark = session(folder, **(DYNAMIC if how == "dynamic" else {}))
     frame = rows(spark, *oracle.data(ROWS))
     from sparkdl.blockmanager.bridge.session import count_slots, enumerate_blocks, open_door
     from sparkdl.optim.cluster import recovery

@@ -12,6 +12,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
 import org.apache.spark.SparkContext;
 import org.apache.spark.SparkEnv;
+import org.apache.spark.TaskContext;
 import org.apache.spark.sql.api.java.UDF1;
 import org.apache.spark.storage.BlockId;
 import org.apache.spark.storage.BlockManagerId;
@@ -25,7 +26,8 @@ import scala.jdk.javaapi.CollectionConverters;
  *
  * <pre>
  * open n [MS]        start the door of this JVM, after a pause; answers executor, host, port, socket path
- * here n             the same for every row of a stage: costs nothing once the door is open, answers nothing
+ * here n             the same for every row of a stage: costs nothing once the door is open, answers nothing; an error
+ *                    where Spark runs the stage again by itself
  * executors          ids of all executors that have a block manager
  * slots              how many tasks of the default resource profile can run at once, and how many could now; whether
  *                    dynamic allocation is on (driver only)
@@ -52,6 +54,7 @@ public final class Door implements UDF1<String, String> {
         }
         return open();
       case "here":
+        checkAttempt();
         if (at != SparkEnv.get()) {
           open();
           at = SparkEnv.get();
@@ -85,6 +88,18 @@ public final class Door implements UDF1<String, String> {
         return notes(Long.parseLong(words[1]), Integer.parseInt(words[2]));
       default:
         throw new IllegalArgumentException("the door knows no command '" + words[0] + "'");
+    }
+  }
+
+  /**
+   * Spark runs a stage once more, as its next attempt, when a task finds shuffled rows gone with their executor. Most
+   * of those that it would have to meet have met in the first attempt and gone.
+   */
+  private static void checkAttempt() {
+    TaskContext task = TaskContext.get();
+    if (task != null && task.stageAttemptNumber() > 0) {
+      throw new IllegalStateException(
+          "a task of this stage ended by FetchFailed, with an executor that was lost; only the driver starts another attempt");
     }
   }
 
