@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 def carry(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """``function``, for ``mapInArrow`` and its like, that finds this very package wherever it runs.
 
-    A worker that has the same version and files uses its own; another unpacks the files, 0.7 MB that travel with the
+    A worker that has the same files uses its own; another unpacks the files, 0.7 MB that travel with the
     function, into the executor's local folder, once. The packages that this one needs must be there.
     """
     return Carried(function)
@@ -83,12 +83,10 @@ def _files() -> list[Path]:
 
 @cache
 def fingerprint() -> str:
-    """Of the version, and the names and sizes of all Python files."""
-    import sparkdl
-
-    digest = hashlib.sha256(sparkdl.__version__.encode())
+    """Of the names and the contents of all Python files."""
+    digest = hashlib.sha256()
     for path in sorted(HERE.rglob("*.py")):
-        digest.update(f"{path.relative_to(HERE).as_posix()} {path.stat().st_size}\n".encode())
+        digest.update(f"{path.relative_to(HERE).as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()[:16]
 
 

@@ -18,14 +18,13 @@ from sparkdl.kernelcache import KernelCache
 
 __all__ = [
     "Kernel",
+    "arithmetic",
     "elementwise",
     "isa",
-    "kernel_table",
     "njit",
     "num_threads",
     "numba",
     "set_num_threads",
-    "use_table",
 ]
 
 _ISAS = ("plain", "avx2", "avx512")
@@ -179,25 +178,18 @@ def _check_isa(name: str) -> None:
         raise UnsupportedError(f"this machine's CPU has no {name}; set SPARKDL_ISA={_best_isa()} on all machines.")
 
 
-def kernel_table() -> dict[str, Any]:
-    """What may differ between machines and changes bits: the instruction set, and choices made per shape.
+def arithmetic() -> str:
+    """What decides the bits of results beside the kernels: two machines of which it is the same compute the same.
 
-    A driver sends it to all tasks, which call ``use_table`` before their first kernel.
+    AVX2 and AVX-512 differ in how many elements a vector has, and each element is computed in the same way.
     """
-    return {"isa": isa(), "choices": dict(_table.get("choices", {}))}
+    if isa() != "plain":
+        return "fused"
+    import llvmlite.binding as llvm
 
-
-def use_table(table: dict[str, Any]) -> None:
-    """Computes with the choices of another process from here on."""
-    _check_isa(table["isa"])
-    if _table.setdefault("isa", table["isa"]) != table["isa"]:
-        raise UnsupportedError(
-            f"kernels for {_table['isa']} are already in use here, the driver computes with {table['isa']}; "
-            f"set SPARKDL_ISA={table['isa']} on all machines."
-        )
-    _table["choices"] = dict(table["choices"])
+    return f"plain on {llvm.get_host_cpu_name()}"
 
 
 def choices() -> dict[str, Any]:
-    """Timed choices per shape that are in force (part of the table)."""
+    """Timed choices per shape that are in force."""
     return _table.setdefault("choices", {})

@@ -30,11 +30,14 @@ _FOREIGN = {"numba", "llvmlite", "numpy", "scipy"}  # their versions are part of
 
 @cache
 def folder() -> Path:
-    """``$SPARKDL_CACHE_DIR``, else the user's cache folder, else one in the temporary folder; the owner's alone."""
+    """``$SPARKDL_CACHE_DIR``, else the user's cache folder, else one in the temporary folder, else (in a task whose
+    container has neither) one in Spark's local folder, which goes with the application; the owner's alone.
+    """
     given = os.environ.get("SPARKDL_CACHE_DIR")
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     candidates = [Path(given)] if given else [Path(home) / "sparkdl"]
     candidates.append(Path(tempfile.gettempdir()) / f"sparkdl-{os.getuid()}")
+    candidates += [Path(each) / "sparkdl-kernels" for each in os.environ.get("SPARK_LOCAL_DIRS", "").split(",") if each]
     errors = []
     for path in candidates:
         try:

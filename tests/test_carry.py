@@ -42,6 +42,17 @@ def test_the_package_comes_along(tmp_path, other):
     assert len(list(tmp_path.glob("sparkdl-*"))) == 1
 
 
+def test_a_changed_file_is_another_package(tmp_path, monkeypatch):
+    """Of the same length too."""
+    from sparkdl import carry as carrying
+
+    (tmp_path / "one.py").write_text("a = 1")
+    monkeypatch.setattr(carrying, "HERE", tmp_path)
+    before = carrying.fingerprint.__wrapped__()
+    (tmp_path / "one.py").write_text("a = 2")
+    assert carrying.fingerprint.__wrapped__() != before
+
+
 def test_a_process_that_has_it_uses_its_own(tmp_path):
     import pickle
 

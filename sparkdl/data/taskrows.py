@@ -5,7 +5,7 @@
 
 ``plan`` comes from ``frame.prepare``. ``feed`` is a ``TaskRows``, a ``Feed`` (``counts``, ``rows(batch)``, ...) with
 ``input_names`` and ``target_names``; ``validation`` is another one, or None where there is no validation data.
-``budget``: bytes of rows kept in memory (default: ``spill.default_budget()``); what exceeds it lies in mapped files in
+``budget``: bytes of rows kept in memory (default: ``spill.default_budget()``); what exceeds it lies in unnamed files in
 ``folder`` (default: Spark's local dir) and goes when the feed does. ``feed.spilled`` says how many bytes do. With
 ``moving`` rows are held to half of the budget (a third, where there are validation rows too): while they move between
 tasks (``reshuffle``), those that come have as much.

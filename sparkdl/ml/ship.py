@@ -33,10 +33,10 @@ class Shipped:
         if self.key not in _models:
             from pyspark import cloudpickle
 
-            from sparkdl.kernel import use_table
+            from sparkdl.nn.kernels.choice import take
 
-            model, table = cloudpickle.loads(self.data.value)
-            use_table(table)
+            model, choices = cloudpickle.loads(self.data.value)
+            take(choices)
             _models[self.key] = model
             while len(_models) > _KEPT:
                 _models.popitem(last=False)
@@ -48,9 +48,9 @@ def ship(spark: Any, model: Module) -> Shipped:
     """The model's broadcast; one of the same weights, in the same Spark application, serves again."""
     from pyspark import cloudpickle
 
-    from sparkdl.kernel import kernel_table
+    from sparkdl.nn.kernels.choice import in_force
 
-    data = cloudpickle.dumps((model, kernel_table()))
+    data = cloudpickle.dumps((model, in_force()))
     key = hashlib.sha256(data).hexdigest()
     if not hasattr(spark, "_jsparkSession"):
         return Shipped(key, Held(data))

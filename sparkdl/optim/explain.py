@@ -49,6 +49,7 @@ class Explanation:
     """A dry run: ``predictions`` for executors, ``here`` for this process, and which of them is the ``choice``.
 
     rows, row_bytes   of the data
+    steps             of an epoch
     speeds            of a step, by numbers of threads, from the trial
     workers           how many tasks would train now
     epochs            for which ``choice`` is made
@@ -57,17 +58,13 @@ class Explanation:
     rows: int
     row_bytes: float
     batch_size: int
+    steps: int
     speeds: Sequence[Speed]
     here: Prediction
     predictions: Sequence[Prediction]
     workers: int
     epochs: int
     free: int
-
-    @property
-    def steps(self) -> int:
-        """Steps of an epoch."""
-        return -(-self.rows // self.batch_size)
 
     @property
     def chosen(self) -> Prediction:
@@ -129,7 +126,8 @@ def explain(
         )
         for count in sorted({*WORKERS, workers})
     ]  # fmt: skip
-    return Explanation(rows, row_bytes, job.batch_size, speeds, here, predictions, workers, epochs, free)
+    steps = steps_of(job, rows)
+    return Explanation(rows, row_bytes, job.batch_size, steps, speeds, here, predictions, workers, epochs, free)
 
 
 def _predict(
@@ -149,8 +147,13 @@ def _predict(
     vectors = 1 + len(member.subtrees) + len(job.rule.slots) / count  # weights, gradients, the rule's state
     memory = PYTHON + held + vectors * elements * item + moved.fetched + 2 * ROOM * count
     memory += values[0] + values[1] * share / job.micro_batches
-    epoch, start = step * -(-rows // job.batch_size), start + rows * row_bytes / count / READ
+    epoch, start = step * steps_of(job, rows), start + rows * row_bytes / count / READ
     return Prediction(count, shards, round(memory), moved.fetched, step, epoch, start)
+
+
+def steps_of(job: Job, rows: int) -> int:
+    """Steps of an epoch."""
+    return job.steps_per_epoch or -(-rows // job.batch_size)
 
 
 def elements_of(job: Job) -> int:

@@ -22,9 +22,11 @@ from sparkdl.data.feed import Feed, Rows
 from sparkdl.data.order import Batch, EpochPlan
 from sparkdl.data.prefetch import Prefetch
 from sparkdl.data.reshuffle import Reshuffle
-from sparkdl.errors import DataError
+from sparkdl.errors import DataError, UnsupportedError
+from sparkdl.kernel import arithmetic
 from sparkdl.nn.context import Context, Run
 from sparkdl.nn.flat import Flat, aligned
+from sparkdl.nn.kernels.choice import in_force, take
 from sparkdl.nn.plan import Planned
 from sparkdl.optim.best import BestWeights
 from sparkdl.optim.checkpoint.keep import Keep
@@ -146,10 +148,24 @@ class Loop:
             "shuffle": job.shuffle,
             "reshuffle": job.reshuffle,
             "rule": type(job.rule).__name__,
+            "arithmetic": self._arithmetic(),
         }
 
+    def _arithmetic(self) -> str:
+        """How all tasks compute."""
+        each = self.exchange.gather(np.frombuffer(arithmetic().encode(), np.uint8))
+        kinds = sorted({one.tobytes().decode() for one in each})
+        if len(kinds) > 1:
+            raise UnsupportedError(
+                f"tasks compute in different ways, and would not have the same bits: {', '.join(kinds)}. "
+                "Train on machines of one kind (SPARKDL_ISA=plain, set for all executors, may make them alike)."
+            )
+        return kinds[0]
+
     def _resume(self, snapshot: Snapshot) -> None:
-        changed = {k: (v, self.run_facts[k]) for k, v in snapshot.run.items() if self.run_facts.get(k) != v}
+        run = dict(snapshot.run)
+        take(run.pop("choices", in_force()))  # snapshots of earlier versions have none
+        changed = {k: (v, self.run_facts[k]) for k, v in run.items() if self.run_facts.get(k) != v}
         if changed:
             what = ", ".join(f"{k} was {a!r} and is {b!r}" for k, (a, b) in changed.items())
             raise DataError(
@@ -406,7 +422,7 @@ class Loop:
         if whole:
             arrays.update((f"model/{name}", array) for name, array in self.model.state_dict().items())
             arrays.update((f"best/{name}", array) for name, array in self.best.arrays.items())
-        return Snapshot(self.progress, replace(self.epoch), self.run_facts, arrays)
+        return Snapshot(self.progress, replace(self.epoch), {**self.run_facts, "choices": in_force()}, arrays)
 
     def _explain_loss(self, suspect: str) -> None:
         """Raises the same error on all tasks; the weights have been updated already, so each looked before."""

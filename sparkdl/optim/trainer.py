@@ -324,6 +324,8 @@ class Trainer:
     def _compare(self, explained: Explanation, where: str) -> None:
         from sparkdl.optim.explain import compare
 
+        if self.history.visits["rows"] != explained.rows:
+            return  # it was of other data
         self.history.predicted = self.history.costs.predicted = compare(explained, where, self.history)
         if self.progress:
             print(self.history.costs.prediction(), file=sys.stderr)

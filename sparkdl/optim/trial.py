@@ -69,7 +69,7 @@ def seconds(job: Job, feed: Feed, rows: int) -> float:
 
     copied = replace(
         job, model=copy.deepcopy(job.model), rule=copy.deepcopy(job.rule), batch_size=rows, end=enough,
-        validate=lambda progress: False, stragglers=None, reshuffle=False,
+        validate=lambda progress: False, stragglers=None, reshuffle=False, steps_per_epoch=None,
     )  # fmt: skip
     Loop(copied, feed, Local(job.clip), Member(shards=job.shards)).run()
     return float(np.median(np.diff(stamps)[WARM:]))

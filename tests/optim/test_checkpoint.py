@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from sparkdl import nn, optim
-from sparkdl.errors import DataError, FormatError
+from sparkdl import kernel, nn, optim
+from sparkdl.errors import DataError, FormatError, UnsupportedError
+from sparkdl.optim import loop
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.checkpoint.files import LocalFiles
 from sparkdl.optim.checkpoint.halves import Writer, sweep, writer
@@ -173,6 +175,24 @@ def test_other_data_or_settings_cannot_be_gone_on_with(tmp_path):
     trainer = optim.Trainer(net(), nn.CrossEntropyLoss(), optim.SGD(lr=0.1), batch_size=17, seed=2, progress=False)
     with pytest.raises(DataError, match="batch_size was 16 and is 17.*"):
         trainer.fit((x, y), resume=tmp_path)
+
+
+def test_going_on_computes_as_before(tmp_path, monkeypatch):
+    """With the choices of then; where that is not possible it is refused."""
+    monkeypatch.setitem(kernel._table, "choices", {"some shape": "a way"})
+    fit(tmp_path, steps=3)
+    kernel._table["choices"] = {"some shape": "another way"}
+    fit(resume=tmp_path)
+    assert kernel._table["choices"] == {"some shape": "a way"}
+    monkeypatch.setattr(loop, "arithmetic", lambda: "plain on something")
+    with pytest.raises(DataError, match=f"arithmetic was '{kernel.arithmetic()}' and is 'plain on something'"):
+        fit(resume=tmp_path)
+
+
+def test_tasks_that_compute_differently_are_refused():
+    others = SimpleNamespace(gather=lambda mine: [mine, np.frombuffer(b"plain on an old one", np.uint8)])
+    with pytest.raises(UnsupportedError, match=f"would not have the same bits: {kernel.arithmetic()}, plain on an old"):
+        loop.Loop._arithmetic(SimpleNamespace(exchange=others))
 
 
 def test_a_snapshot_survives_its_one_file_form():

@@ -68,6 +68,10 @@ def test_explaining_arrays_changes_nothing_and_is_compared_after_the_run(capsys)
     for name, w in one.model.state_dict().items():
         np.testing.assert_array_equal(w, two.model.state_dict()[name])
     assert one.fit((x, y)).predicted == {}  # a forecast is of one run
+    one.explain((x, y))
+    assert one.fit((x[:100], y[:100])).predicted == {}  # and of the rows that were shown
+    shorter = trainer(steps_per_epoch=2).explain((x, y))
+    assert shorter.steps == 2 and shorter.here.epoch == pytest.approx(2 * shorter.here.step)
 
 
 def test_rows_that_cannot_be_trained_on_are_refused_before():
@@ -151,6 +155,13 @@ def test_a_dataframe_is_explained_trained_on_where_it_says_and_compared(frame, e
     assert history.predicted["bytes per worker and step"][0] == 0  # both tasks are in one executor
     predicted, measured = history.predicted["memory per worker"]
     assert 0.3 < measured / predicted < 3
+
+
+def test_short_epochs_are_tried_too(frame):
+    """The trial has fewer rows than they need."""
+    one = trainer(where="auto", layout="auto", steps_per_epoch=6)
+    assert one.explain(frame, **COLUMNS).steps == 6
+    assert one.fit(frame, **COLUMNS)[-1]["iteration"] == 12
 
 
 def test_an_empty_dataframe_is_refused(frame):

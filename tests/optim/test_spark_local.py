@@ -241,6 +241,22 @@ def test_checkpoints_on_a_hadoop_file_system(local, frame, arrays, expected, tmp
         trainer(**every).fit(frame, features=PICTURE, label="label")
 
 
+def test_checkpoints_know_what_the_drivers_context_was_told_since_it_began(local, frame, expected, tmp_path):
+    """A mount table, or the keys of an object store."""
+    settings = local.sparkContext._jsc.hadoopConfiguration()
+    settings.set("fs.viewfs.mounttable.default.link./mounted", f"file://{tmp_path}")
+    try:
+        folder = "viewfs:///mounted/checkpoints"
+        trainer(checkpoint=folder).fit(frame, features=PICTURE, label="label")
+        assert list((tmp_path / "checkpoints").glob("step-*"))
+        second = trainer()
+        second.fit(frame, features=PICTURE, label="label", resume=folder)
+        same(weights(second), expected[1])
+        assert "viewfs" not in repr(vars(files_at(folder, here=False))["_settings"])  # not for any eye
+    finally:
+        settings.unset("fs.viewfs.mounttable.default.link./mounted")
+
+
 def test_no_block_of_a_run_is_left(local, frame):
     ours = [name for name in enumerate_blocks(local) if name.startswith("broadcast_") and len(name.split("_")[1]) > 15]
     assert ours == []

@@ -100,6 +100,12 @@ def driver_door(spark: SparkSession) -> str:
     return _ask(spark, "open driver").split("\t")[-1]
 
 
+def hadoop_settings(spark: SparkSession) -> str:
+    """What the driver's Hadoop configuration has more than the executors', as the door's verb for files takes it."""
+    _register(spark)
+    return _ask(spark, "hadoop")
+
+
 def count_slots(spark: SparkSession) -> Slots:
     """The slots of the executors that are there (the total is what Spark checks a barrier stage against)."""
     total, free, dynamic = _look(spark, "slots").split()

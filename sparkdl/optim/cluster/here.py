@@ -23,12 +23,16 @@ def fit_frame_here(
     checkpoints: Checkpoints | None = None,
     resume: Snapshot | None = None,
 ) -> History:
-    """Trains ``job.model`` in this process; what exceeds the memory budget for rows lies in files."""
+    """Trains ``job.model`` in this process. All rows come to its memory at once; then what exceeds the budget lies in
+    files.
+    """
     frame, plan = prepare(
         df, **columns, tasks=1, shards=job.shards, shuffle=job.shuffle, dtype=job.model.dtype,
         transformed=job.transform is not None, validation=validation,
     )  # fmt: skip
-    feed, held_out = plan.decode(frame.toArrow().to_batches(), task=0, tasks=1, transform=job.transform)
+    feed, held_out = plan.decode(
+        frame.toArrow().to_batches(), task=0, tasks=1, transform=job.transform, budget=job.memory_budget
+    )
     if not len(feed):
         raise DataError("there are no rows to train on.")
     return fit_feed(job, feed, held_out, told, checkpoints, resume)

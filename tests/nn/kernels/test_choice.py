@@ -42,7 +42,7 @@ def test_the_rule_counts_unless_shapes_are_timed(empty, monkeypatch):
     assert choice.pick(KEY, ("a", "b"), run) == "b" and set(done) == {"a", "b"}
     done.clear()
     assert choice.pick(KEY, ("a", "b"), run) == "b" and not done  # known by now
-    assert kernel.kernel_table()["choices"] == {repr(KEY): "b"}
+    assert choice.in_force() == {repr(KEY): "b"}
     (kept,) = empty.glob("choices-*.json")
     assert json.loads(kept.read_text()) == {repr(KEY): "b"}
     assert kept.stat().st_mode & 0o077 == 0
@@ -66,7 +66,7 @@ def test_a_drivers_choices_hold_for_convolutions(empty):
     w = rng.standard_normal((3, 3, 32, 32), dtype=np.float32)
     assert conv.ways(KEY[0], np.float32, *KEY[2:]) == ("winograd", "direct")
     conv.forward(y, x, w, None, (1, 1), (1, 1), (1, 1), 1)
-    kernel.use_table({**kernel.kernel_table(), "choices": {repr(KEY): "direct"}})
+    choice.take({repr(KEY): "direct"})
     assert conv.way(*KEY) == "direct"
     conv.forward(other, x, w, None, (1, 1), (1, 1), (1, 1), 1)
     assert not np.array_equal(y, other)  # other roundings: it went the other way

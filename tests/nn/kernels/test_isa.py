@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,27 @@ gemm.matmul(c, a, b)
 np.save(sys.argv[1] + "/c.npy", c)
 print(numba.threading_layer())
 """
+
+
+TRAINED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import oracle, samebits
+print(samebits.train("normalised", oracle.data(60), threads=1))
+"""
+
+
+@pytest.mark.skipif(_best_isa() != "avx512", reason="this CPU has no AVX-512 to compare AVX2 with")
+def test_training_has_the_same_bits_with_shorter_vectors():
+    folder = Path(__file__).parents[2] / "optim"
+    found = {
+        isa: subprocess.run(
+            [sys.executable, "-c", TRAINED, str(folder)],
+            env={**os.environ, "SPARKDL_ISA": isa}, check=True, capture_output=True, text=True,
+        ).stdout
+        for isa in ("avx2", "avx512")
+    }  # fmt: skip
+    assert found["avx2"] == found["avx512"]
 
 
 @pytest.mark.parametrize(

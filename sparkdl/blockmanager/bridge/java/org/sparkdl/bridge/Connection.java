@@ -125,7 +125,8 @@ final class Connection implements Runnable {
       case FILES:
         return List.of(
             HadoopFiles.answer(
-                request.readString(), request.readString(), request.readString(), request.readString(), request.body()));
+                request.readString(), request.readString(), request.readString(), request.readString(),
+                request.readString(), request.body()));
       default:
         throw new Failure(Failure.BROKEN, "verb " + verb + " is unknown: jar and Python files are of different versions");
     }

@@ -32,6 +32,7 @@ import scala.jdk.javaapi.CollectionConverters;
  * slots              how many tasks of the default resource profile can run at once, and how many could now; whether
  *                    dynamic allocation is on (driver only)
  * blocks             every block id of every block manager; a line "?" where some did not answer
+ * hadoop             what the driver's Hadoop configuration has more than the executors' (driver only)
  * drop RUN...        remove the runs' blocks everywhere
  * leave RUN...       the same, without waiting until they are gone
  * kept RUN           names of the run's blocks of which the driver was told, one per copy (driver only)
@@ -66,6 +67,8 @@ public final class Door implements UDF1<String, String> {
             .collect(Collectors.joining("\n"));
       case "slots":
         return slots();
+      case "hadoop":
+        return HadoopFiles.settings();
       case "blocks":
         return blocks();
       case "drop":

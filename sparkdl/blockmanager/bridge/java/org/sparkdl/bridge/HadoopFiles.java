@@ -3,6 +3,8 @@ package org.sparkdl.bridge;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.util.Base64;
+import java.util.Map;
 import java.util.StringJoiner;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
@@ -13,6 +15,7 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.UnsupportedFileSystemException;
+import org.apache.spark.SparkContext;
 import org.apache.spark.deploy.SparkHadoopUtil;
 
 /** A flat folder of whole files on any file system that Spark reads: its own classes, its own configuration. */
@@ -20,16 +23,49 @@ final class HadoopFiles {
   private HadoopFiles() {}
 
   /** names: one per line; read: the bytes; write: atomic, called half until it is whole; remove: no error if it is gone. */
-  static byte[] answer(String what, String where, String name, String half, byte[] data) throws Exception {
+  static byte[] answer(String what, String where, String name, String half, String settings, byte[] data)
+      throws Exception {
     try {
-      return work(what, where, name, half, data);
+      return work(what, where, name, half, with(settings), data);
     } catch (IOException error) {
       throw new Failure(Failure.BROKEN, error); // as it is, it would mean that the task has gone
     }
   }
 
-  private static byte[] work(String what, String where, String name, String half, byte[] data) throws Exception {
+  /** What the driver's context has been told since it began, which executors know nothing of: lines of key and value. */
+  static String settings() {
+    Configuration everywhere = SparkHadoopUtil.get().conf();
+    StringJoiner lines = new StringJoiner("\n");
+    for (Map.Entry<String, String> entry : SparkContext.getOrCreate().hadoopConfiguration()) {
+      if (!entry.getValue().equals(everywhere.getRaw(entry.getKey()))) {
+        lines.add(encoded(entry.getKey()) + " " + encoded(entry.getValue()));
+      }
+    }
+    return lines.toString();
+  }
+
+  private static Configuration with(String settings) {
     Configuration configuration = SparkHadoopUtil.get().conf();
+    if (!settings.isEmpty()) {
+      configuration = new Configuration(configuration);
+      for (String line : settings.split("\n")) {
+        String[] pair = line.split(" ", 2);
+        configuration.set(decoded(pair[0]), decoded(pair[1]));
+      }
+    }
+    return configuration;
+  }
+
+  private static String encoded(String text) {
+    return Base64.getEncoder().encodeToString(text.getBytes(StandardCharsets.UTF_8));
+  }
+
+  private static String decoded(String text) {
+    return new String(Base64.getDecoder().decode(text), StandardCharsets.UTF_8);
+  }
+
+  private static byte[] work(
+      String what, String where, String name, String half, Configuration configuration, byte[] data) throws Exception {
     Path folder = new Path(where);
     FileSystem files = folder.getFileSystem(configuration);
     switch (what) {
