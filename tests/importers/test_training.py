@@ -10,7 +10,7 @@ import pytest
 from realdata import real_data
 
 from sparkdl import nn, optim
-from sparkdl.errors import FormatError
+from sparkdl.errors import FormatError, UnsupportedError
 from sparkdl.importers import load_caffe_solver, load_keras
 from sparkdl.importers.caffe.solver import read_solver, rule_and_schedule
 from sparkdl.optim import Progress
@@ -57,6 +57,15 @@ def test_l1_decay_follows_the_multipliers(solver):
     rule = load_caffe_solver(solver, progress=False).optimizer
     assert rule.regularizer.l1 == 0.01 and rule.weight_decay == 0
     assert rule.groups == {"conv.bias": {"lr": 0.2, "regularizer": None}}
+
+
+def test_fields_of_forks_warn_and_their_policies_are_refused(solver):
+    solver.write_text(SOLVER + ' eval_type: "detection"')
+    with pytest.warns(UserWarning, match="unknown fields .'eval_type'. are ignored"):
+        load_caffe_solver(solver, progress=False)
+    solver.write_text(SOLVER.replace('"step"', '"plateau"'))
+    with pytest.raises(UnsupportedError, match="lr_policy 'plateau'; known are fixed"):
+        load_caffe_solver(solver)
 
 
 def test_a_test_interval_says_when_to_validate(solver):
