@@ -291,6 +291,9 @@ ROWS = [
     Row("BatchNorm", "batch_norm_param { eps: 1e-3 }", lambda x, m, v, f: normalised(x, m / f, abs(v / f), 1e-3), blobs=((4,), (4,), (1,)),
         values={2: [0.5, 1, 2, 3], 3: [2.0]}),
     Row("BatchNorm", "", lambda x, m, v, f: normalised(x, 0 * m, 0 * v, 1e-5), ((2, 4),), ((4,), (4,), (1,)), values={3: [0.0]}),
+    Row("BatchNorm", "batch_norm_param { scale_bias: true }", lambda x, m, v, f, a, b: normalised(x, m, v, 1e-5) * channels(a, x) + channels(b, x),
+        blobs=((4,), (4,), (1,), (4,), (4,)), values={2: [0.5, 1, 2, 3], 3: [1.0]}),
+    Row("BN", "bn_param { bn_mode: INFERENCE }", lambda x, a, b: x * channels(a, x) + channels(b, x), blobs=((1, 4, 1, 1),) * 2),
     Row("BN", "bn_param { eps: 1e-3 }", lambda x, a, b, m, v: normalised(x, m, v, 1e-3) * channels(a, x) + channels(b, x), blobs=((1, 4, 1, 1),) * 4,
         values={4: np.reshape([0.5, 1, 2, 3], (1, 4, 1, 1))}),
     Row("Scale", "scale_param { bias_term: true }", lambda x, a, b: x * channels(a, x) + channels(b, x), blobs=((4,), (4,))),
@@ -390,6 +393,30 @@ def test_a_python_layer_with_a_converter_of_ones_own(tmp_path):
         np.testing.assert_array_equal(load_caffe(tmp_path / "net.prototxt")(x), 2 * x)
     finally:
         del table()["Python"]
+
+
+def test_unknown_fields_warn_wherever_they_stand(tmp_path):
+    text = net(Row("Convolution", "convolution_param { num_output: 2 kernel_size: 1 new_field: 3 } new_param { a: 1 }", None))
+    (tmp_path / "net.prototxt").write_text(text)
+    with pytest.warns(UserWarning, match="'l': unknown fields .*'new_param', 'convolution_param.new_field'"):
+        load_caffe(tmp_path / "net.prototxt")
+
+
+@pytest.mark.parametrize("kind, dtype", [("FLOAT16", "<f2"), ("FLOAT", "<f4"), ("DOUBLE", "<f8")])
+def test_raw_blobs(kind, dtype, tmp_path):
+    """NVIDIA's fork writes blobs as bytes, half precision among them; so do files made small for OpenCV."""
+    values = np.array([0.5, -2, 3, 0.25], dtype)
+    held = Message("BlobProto", raw_data_type=kind, raw_data=values.tobytes(), shape=Message("BlobShape", dim=[4]))
+    layer = Message("LayerParameter", name="l", type="PReLU", blobs=[held])
+    (tmp_path / "w.caffemodel").write_bytes(wire.write(Message("NetParameter", layer=[layer])))
+    (tmp_path / "net.prototxt").write_text(net(Row("PReLU", "", None)))
+    model = load_caffe(tmp_path / "net.prototxt", tmp_path / "w.caffemodel")
+    np.testing.assert_array_equal(model["l"].weight.value, values.astype(np.float32))
+
+
+def test_weights_that_the_net_itself_holds(tmp_path):
+    (tmp_path / "net.prototxt").write_text(net(Row("PReLU", "blobs { data: [1, 2, 3, 4] shape { dim: 4 } }", None)))
+    np.testing.assert_array_equal(load_caffe(tmp_path / "net.prototxt")["l"].weight.value, [1, 2, 3, 4])
 
 
 STATISTICS = 'batch_norm_param { use_global_stats: %s }'

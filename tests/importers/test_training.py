@@ -10,7 +10,7 @@ import pytest
 from realdata import real_data
 
 from sparkdl import nn, optim
-from sparkdl.errors import FormatError
+from sparkdl.errors import FormatError, UnsupportedError
 from sparkdl.importers import load_caffe_solver, load_keras
 from sparkdl.importers.caffe.solver import read_solver, rule_and_schedule
 from sparkdl.optim import Progress
@@ -57,6 +57,15 @@ def test_l1_decay_follows_the_multipliers(solver):
     rule = load_caffe_solver(solver, progress=False).optimizer
     assert rule.regularizer.l1 == 0.01 and rule.weight_decay == 0
     assert rule.groups == {"conv.bias": {"lr": 0.2, "regularizer": None}}
+
+
+def test_fields_of_forks_warn_and_their_policies_are_refused(solver):
+    solver.write_text(SOLVER + ' eval_type: "detection"')
+    with pytest.warns(UserWarning, match="unknown fields .'eval_type'. are ignored"):
+        load_caffe_solver(solver, progress=False)
+    solver.write_text(SOLVER.replace('"step"', '"plateau"'))
+    with pytest.raises(UnsupportedError, match="lr_policy 'plateau'; known are fixed"):
+        load_caffe_solver(solver)
 
 
 def test_a_test_interval_says_when_to_validate(solver):
@@ -175,10 +184,11 @@ def test_compiled_keras_models_go_on_training(case, file):
 
 
 def test_an_unknown_loss_warns(tmp_path):
+    from sparkdl.importers.keras.spec import ModelSpec
     from sparkdl.importers.keras.training import compiled
 
     with pytest.warns(UserWarning, match="loss my_loss is not known here"):
-        made = compiled({"loss": "my_loss", "optimizer_config": {"class_name": "Adam", "config": {"lr": 0.1}}}, None)
+        made = compiled({"loss": "my_loss", "optimizer_config": {"class_name": "Adam", "config": {"lr": 0.1}}}, ModelSpec("m", [], [], [], (2, 15)))
     assert made.loss is None and made.optimizer.lr == 0.1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -246,3 +256,19 @@ def test_training_options_that_are_not_known_warn(tmp_path):
         model = loaded(tmp_path, described(("Dense", {"units": 1}), compile_config=training), compile=True)
     assert [word for word in ("own norm", "label smoothing") if not any(word in str(w.message) for w in said)] == []
     assert model.compiled.loss is None and model.compiled.clip is None
+
+
+@pytest.mark.parametrize("version, clips", [("1.2.2", True), ("2.3.1", True), ("2.2.4-tf", False)])
+@pytest.mark.filterwarnings("ignore:the file's clipping")
+def test_keras_itself_clips_by_the_norm_of_all(tmp_path, version, clips):
+    training = {"optimizer_config": {"class_name": "SGD", "config": {"lr": 0.1, "clipnorm": 2.0}}, "loss": "mse"}
+    text = described(("Dense", {"units": 1, "output_dim": 1}), compile_config=training).replace("2.15.0", version)
+    clip = loaded(tmp_path, text, compile=True).compiled.clip
+    assert (isinstance(clip, optim.ClipNorm) and clip.max_norm == 2.0) if clips else clip is None
+
+
+@pytest.mark.parametrize("version, sums", [("1.2.2", False), ("2.2.4", True)])
+def test_cosine_proximity_was_a_mean_before_it_was_a_sum(tmp_path, version, sums):
+    training = {"optimizer_config": {"class_name": "SGD", "config": {"lr": 0.1}}, "loss": "cosine_proximity"}
+    text = described(("Dense", {"units": 2, "output_dim": 2}), compile_config=training).replace("2.15.0", version)
+    assert loaded(tmp_path, text, compile=True).compiled.loss.of_vectors is sums

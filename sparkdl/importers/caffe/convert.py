@@ -246,8 +246,8 @@ class NetBuilder:
         own = (self.blobs or {}).get(layer["name"], ())
         if len(own) > conversion.used:
             warnings.warn(f"layer {layer['name']!r}: {len(own) - conversion.used} of {len(own)} blobs in the file are not used.", stacklevel=2)
-        if layer.unknown:
-            warnings.warn(f"layer {layer['name']!r}: unknown fields {layer.unknown} are ignored.", stacklevel=2)
+        if unknown := layer.all_unknown():
+            warnings.warn(f"layer {layer['name']!r}: unknown fields {unknown} are ignored.", stacklevel=2)
 
     def _check_surplus(self, layers: list[Message]) -> None:
         if self.given:

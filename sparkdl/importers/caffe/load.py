@@ -11,7 +11,7 @@ from sparkdl.errors import FormatError
 from sparkdl.importers.caffe.convert import NetBuilder, check_supported
 from sparkdl.importers.caffe.message import Message
 from sparkdl.importers.caffe.net import in_phase, read_net
-from sparkdl.importers.caffe.weights import read_weights
+from sparkdl.importers.caffe.weights import blobs_of, read_weights
 from sparkdl.importers.limits import reading
 
 
@@ -28,7 +28,8 @@ def load_caffe(
 
     Parameters
     ----------
-    weights  a ``.caffemodel`` or its HDF5 form; without it the net's fillers draw the weights
+    weights  a ``.caffemodel`` or its HDF5 form; without it the weights are those in ``prototxt`` itself (a
+             ``.caffemodel`` is a binary net too), or, where it holds none, the net's fillers draw them
     phase    ``"TEST"`` or ``"TRAIN"``: which layers the include and exclude rules keep. Loss and accuracy layers are
              left out, so what they read becomes an output
     inputs   shapes (without the batch) by name, where the file does not tell them: ``{"data": (3, 227, 227)}``
@@ -49,7 +50,8 @@ def load_caffe(
         if not layers:
             raise FormatError(f"{prototxt} has no layers in phase {phase}.")
         check_supported(layers)
-        builder = NetBuilder(None if weights is None else read_weights(weights), inputs)
+        blobs = read_weights(weights) if weights is not None else blobs_of(net) or None
+        builder = NetBuilder(blobs, inputs)
         there = {id(layer) for layer in layers}
         builder.left_out = {top: layer["name"] for layer in net["layer"] if id(layer) not in there for top in layer["top"]}
         graph = builder.run(layers, train=phase == "TRAIN")

@@ -53,6 +53,15 @@ class Message:
                 self.add(name, each)
         self.unknown += other.unknown
 
+    def all_unknown(self) -> list[str]:
+        """The unknown fields of this message and of those in it, as paths."""
+        found = list(self.unknown)
+        for name, value in self.fields.items():
+            for each in value if isinstance(value, list) else [value]:
+                if isinstance(each, Message):
+                    found += [f"{name}.{inner}" for inner in each.all_unknown()]
+        return found
+
     def copy(self) -> Message:
         """A copy whose fields may be changed; the values are shared."""
         new = Message(self.type)

@@ -24,10 +24,12 @@ enum Solver: SGD=0 NESTEROV=1 ADAGRAD=2 RMSPROP=3 ADADELTA=4 ADAM=5
 enum Mode: CPU=0 GPU=1
 enum Snapshot: HDF5=0 BINARYPROTO=1
 enum Round: CEIL=0 FLOOR=1
+enum Raw: DOUBLE=0 FLOAT=1 FLOAT16=2 INT=3 UINT=4
+enum BNMode: LEARN=0 INFERENCE=1
 enum V1Type: NONE=0 ACCURACY=1 BNLL=2 CONCAT=3 CONVOLUTION=4 DATA=5 DROPOUT=6 EUCLIDEAN_LOSS=7 FLATTEN=8 HDF5_DATA=9 HDF5_OUTPUT=10 IM2COL=11 IMAGE_DATA=12 INFOGAIN_LOSS=13 INNER_PRODUCT=14 LRN=15 MULTINOMIAL_LOGISTIC_LOSS=16 POOLING=17 RELU=18 SIGMOID=19 SOFTMAX=20 SOFTMAX_LOSS=21 SPLIT=22 TANH=23 WINDOW_DATA=24 ELTWISE=25 POWER=26 SIGMOID_CROSS_ENTROPY_LOSS=27 HINGE_LOSS=28 MEMORY_DATA=29 ARGMAX=30 THRESHOLD=31 DUMMY_DATA=32 SLICE=33 MVN=34 ABSVAL=35 SILENCE=36 CONTRASTIVE_LOSS=37 EXP=38 DECONVOLUTION=39
 
 BlobShape: dim 1 int*
-BlobProto: shape 7 BlobShape, data 5 float*, diff 6 float*, double_data 8 double*, double_diff 9 double*, num 1 int=0, channels 2 int=0, height 3 int=0, width 4 int=0
+BlobProto: shape 7 BlobShape, data 5 float*, diff 6 float*, double_data 8 double*, double_diff 9 double*, num 1 int=0, channels 2 int=0, height 3 int=0, width 4 int=0, raw_data_type 10 Raw=DOUBLE, raw_data 12 bytes
 FillerParameter: type 1 string=constant, value 2 float=0, min 3 float=0, max 4 float=1, mean 5 float=0, std 6 float=1, sparse 7 int=-1, variance_norm 8 Variance=FAN_IN
 NetParameter: name 1 string, input 3 string*, input_shape 8 BlobShape*, input_dim 4 int*, force_backward 5 bool, state 6 NetState, debug_info 7 bool, layer 100 LayerParameter*, layers 2 V1LayerParameter*
 NetState: phase 1 Phase=TEST, level 2 int=0, stage 3 string*
@@ -42,7 +44,7 @@ ResizeParameter: prob 1 float=1, height 3 int=0, width 4 int=0
 LossParameter: ignore_label 1 int, normalization 3 Normalization=VALID, normalize 2 bool
 AccuracyParameter: top_k 1 int=1, axis 2 int=1, ignore_label 3 int
 ArgMaxParameter: out_max_val 1 bool, top_k 2 int=1, axis 3 int
-BatchNormParameter: use_global_stats 1 bool, moving_average_fraction 2 float=0.999, eps 3 float=1e-5
+BatchNormParameter: use_global_stats 1 bool, moving_average_fraction 2 float=0.999, eps 3 float=1e-5, scale_bias 7 bool, scale_filler 0 FillerParameter, bias_filler 0 FillerParameter, engine 0 any
 BiasParameter: axis 1 int=1, num_axes 2 int=1, filler 3 FillerParameter
 ClipParameter: min 1 float, max 2 float
 ConcatParameter: axis 2 int=1, concat_dim 1 int=1
@@ -97,7 +99,7 @@ InterpParameter: height 1 int=0, width 2 int=0, zoom_factor 3 int=1, shrink_fact
 ShuffleChannelParameter: group 1 int=1
 UpsampleParameter: scale 1 int=2, scale_h 2 int=0, scale_w 3 int=0, pad_out_h 4 bool, pad_out_w 5 bool, upsample_h 6 int=0, upsample_w 7 int=0
 ROIPoolingParameter: pooled_h 1 int=0, pooled_w 2 int=0, spatial_scale 3 float=1
-BNParameter: slope_filler 1 FillerParameter, bias_filler 2 FillerParameter, momentum 3 float=0.9, eps 4 float=1e-5, frozen 5 bool, engine 6 any, bn_mode 0 any
+BNParameter: slope_filler 1 FillerParameter, bias_filler 2 FillerParameter, momentum 3 float=0.9, eps 4 float=1e-5, frozen 5 bool, engine 6 any, bn_mode 0 BNMode=LEARN, scale_filler 0 FillerParameter, shift_filler 0 FillerParameter, var_eps 0 float
 ReorgParameter: stride 1 int=2, reverse 2 bool
 
 V1LayerParameter: bottom 2 string*, top 3 string*, name 4 string, include 32 NetStateRule*, exclude 33 NetStateRule*, type 5 V1Type=NONE, blobs 6 BlobProto*, param 1001 string*, blob_share_mode 1002 Check*, blobs_lr 7 float*, weight_decay 8 float*, loss_weight 35 float*, accuracy_param 27 AccuracyParameter, argmax_param 23 ArgMaxParameter, concat_param 9 ConcatParameter, contrastive_loss_param 40 ContrastiveLossParameter, convolution_param 10 ConvolutionParameter, data_param 11 DataParameter, dropout_param 12 DropoutParameter, dummy_data_param 26 DummyDataParameter, eltwise_param 24 EltwiseParameter, exp_param 41 ExpParameter, hdf5_data_param 13 HDF5DataParameter, hdf5_output_param 14 HDF5OutputParameter, hinge_loss_param 29 HingeLossParameter, image_data_param 15 ImageDataParameter, infogain_loss_param 16 InfogainLossParameter, inner_product_param 17 InnerProductParameter, lrn_param 18 LRNParameter, memory_data_param 22 MemoryDataParameter, mvn_param 34 MVNParameter, pooling_param 19 PoolingParameter, power_param 21 PowerParameter, relu_param 30 ReLUParameter, sigmoid_param 38 EngineParameter, softmax_param 39 SoftmaxParameter, slice_param 31 SliceParameter, tanh_param 37 EngineParameter, threshold_param 25 ThresholdParameter, window_data_param 20 WindowDataParameter, transform_param 36 TransformationParameter, loss_param 42 LossParameter, layer 1 V0LayerParameter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ def read_solver(path: str | Path) -> Message:
         if solver["base_lr"] is None:
             raise FormatError(f"{path} is no solver: base_lr is missing.")
         rule_and_schedule(solver)
+        if solver.unknown:
+            warnings.warn(f"{path}: unknown fields {solver.unknown} are ignored.", stacklevel=3)
         return solver
 
 
@@ -107,6 +110,8 @@ def rule_and_schedule(solver: Message) -> tuple[str, dict[str, Any], Any]:
     name, more = makers[kind]()
     try:
         return name, {**shared, **more}, _schedule(solver)
+    except (FormatError, UnsupportedError):
+        raise
     except ValueError as error:
         raise FormatError(f"the solver's learning rate policy makes no sense: {error}") from error
 

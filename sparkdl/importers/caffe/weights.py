@@ -13,6 +13,7 @@ from sparkdl.importers.caffe.upgrade import upgrade_net
 from sparkdl.importers.limits import current, reading, within
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_RAW = {"DOUBLE": "<f8", "FLOAT": "<f4", "FLOAT16": "<f2"}
 
 
 def read_weights(path: str | Path) -> dict[str, list[np.ndarray]]:
@@ -26,21 +27,27 @@ def read_weights(path: str | Path) -> dict[str, list[np.ndarray]]:
         if magic == HDF5_MAGIC:
             return _from_hdf5(path)
         net = upgrade_net(wire.load_binary(path, "NetParameter"))
-        found: dict[str, list[np.ndarray]] = {}
-        for layer in net["layer"]:
-            if layer["blobs"] and layer["name"] not in found:
-                found[layer["name"]] = [
-                    blob_array(blob, f"blob {i} of layer {layer['name']!r}") for i, blob in enumerate(layer["blobs"])
-                ]
         if not net["layer"]:
             raise FormatError(f"{path} holds no layers; it is no .caffemodel file.")
-        return found
+        return blobs_of(net)
+
+
+def blobs_of(net: Message) -> dict[str, list[np.ndarray]]:
+    """The blobs that the layers of a net of the newest form hold; of layers with one name, the first one's."""
+    found: dict[str, list[np.ndarray]] = {}
+    for layer in net["layer"]:
+        if layer["blobs"] and layer["name"] not in found:
+            found[layer["name"]] = [
+                blob_array(blob, f"blob {i} of layer {layer['name']!r}") for i, blob in enumerate(layer["blobs"])
+            ]
+    return found
 
 
 def blob_array(blob: Message, what: str) -> np.ndarray:
     """The array of a blob; one without any shape is flat."""
-    runs = blob["data"] or blob["double_data"]
-    values = runs[0] if len(runs) == 1 else np.concatenate(runs) if runs else np.zeros(0, np.float32)
+    runs = [_raw(blob, what)] if "raw_data" in blob else blob["data"] or blob["double_data"]
+    arrays = [np.atleast_1d(run) for run in runs]  # text gives single numbers
+    values = arrays[0] if len(arrays) == 1 else np.concatenate(arrays) if arrays else np.zeros(0, np.float32)
     if "shape" in blob:
         shape = tuple(blob["shape"]["dim"])
     elif any(n in blob for n in ("num", "channels", "height", "width")):
@@ -54,6 +61,14 @@ def blob_array(blob: Message, what: str) -> np.ndarray:
     if count != len(values):
         raise FormatError(f"{what}: its shape {shape} wants {count:,} values, the file holds {len(values):,}.")
     return values.reshape(shape)
+
+
+def _raw(blob: Message, what: str) -> np.ndarray:
+    """Values as NVIDIA's fork writes them, half precision among them, in the bytes of one field."""
+    kind, data = blob["raw_data_type"], blob["raw_data"]
+    if kind not in _RAW or len(data) % np.dtype(_RAW[kind]).itemsize:
+        raise FormatError(f"{what}: {len(data):,} bytes of raw_data of type {kind}; known are whole numbers of {', '.join(_RAW)}.")
+    return np.frombuffer(data, _RAW[kind]).astype(np.float32)
 
 
 def _from_hdf5(path: Path) -> dict[str, list[np.ndarray]]:

@@ -34,7 +34,8 @@ def weight_names(file: Hdf5) -> list[str]:
     """All names in the file, which tell the backend of Keras 1."""
     root = file.root
     top = root.get("model_weights") or root
-    return [w for key in top.keys() if not top.is_dataset(key) for w in _names(top.group(key), "weight_names")]
+    groups = [top.find(name) for name in _names(top, "layer_names") or top.keys()]
+    return [w for group in groups if isinstance(group, Group) for w in _names(group, "weight_names")]
 
 
 def _names(group: Group, key: str) -> list[str]:
@@ -62,8 +63,8 @@ class _Legacy:
         within("layers of the file", len(names), current().layers)
         arrays: dict[str, list[Dataset]] = {}
         for name in names:
-            group = self.top.get(name)
-            if group is None:
+            group = self.top.find(name)  # "conv1/bn" is a group in a group
+            if not isinstance(group, Group):
                 raise FormatError(f"{self.top.file.path}: the weights of layer {name!r} are missing.")
             arrays[name] = [self._dataset(group, weight) for weight in _names(group, "weight_names")]
         used: set[str] = set()

@@ -39,7 +39,7 @@ def compiled(config: Any, model: ModelSpec, regularizers: dict[str, Any] | None 
     given = config.get("optimizer_config") or config.get("optimizer")
     if given is not None:
         made.optimizer = _known("optimizer", given, lambda: optimizer_from(given, as_groups(regularizers or {}) or None))
-        made.clip = _known("clipping", given, lambda: _clip(given))
+        made.clip = _known("clipping", given, lambda: _clip(given, model))
     loss = config.get("loss")
     if loss is not None:
         made.loss = _known("loss", loss, lambda: _losses(loss, config.get("loss_weights"), model))
@@ -92,10 +92,12 @@ def _flat(value: Any) -> list[Any]:
 
 
 # -- optimizers ------------------------------------------------------------------------------------------------------
-def _clip(given: Any) -> Any:
+def _clip(given: Any, model: ModelSpec) -> Any:
     from sparkdl import optim
 
     config = (given.get("config") or {}) if isinstance(given, dict) else {}
+    if config.get("clipnorm") and not any(layer.in_tensorflow for layer in model.layers):
+        return optim.ClipNorm(float(config["clipnorm"]))  # until Keras 2.3 the norm of all gradients
     if config.get("clipnorm"):
         raise ValueError("it clips each weight's gradient by its own norm; Trainer(clip=...) knows values and the norm of all")
     if config.get("global_clipnorm"):
@@ -155,11 +157,16 @@ def _losses(given: Any, weights: Any, model: ModelSpec) -> Any:
     if isinstance(given, dict) and "class_name" not in given:
         given = [given[ref.layer] for ref in model.outputs]
         weights = [weights.get(ref.layer, 1.0) for ref in model.outputs] if isinstance(weights, dict) else weights
+    sums = model.version[0] > 1
+
+    def made(loss: Any) -> Any:
+        return loss_from("cosine_similarity" if sums and loss == "cosine_proximity" else loss)  # Keras 1 took the mean
+
     if isinstance(given, list):
-        parts = [loss_from(each) for each in given]
+        parts = [made(each) for each in given]
         return parts[0] if len(parts) == 1 else nn.ParallelLoss(parts, weights)
-    one = loss_from(given)
-    return one if len(model.outputs) == 1 else nn.ParallelLoss([loss_from(given) for _ in model.outputs], weights)
+    one = made(given)
+    return one if len(model.outputs) == 1 else nn.ParallelLoss([made(given) for _ in model.outputs], weights)
 
 
 _LOSSES: dict[str, str] = {

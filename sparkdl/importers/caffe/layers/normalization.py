@@ -25,9 +25,21 @@ def _batch_norm(c: Conversion, x: Value, eps: float, momentum: float, affine: bo
     return getattr(nn, _NORMS[x.ndim])(x.size(1), eps=eps, momentum=momentum, affine=affine, **options)
 
 
-@converts("BatchNorm", note="running sums are divided by their scale factor; use_global_stats; the affine part is a Scale layer")
+@converts("BatchNorm", note="running sums are divided by their scale factor; use_global_stats; the affine part is a Scale layer, or NVIDIA's scale_bias")
 def batch_norm(c: Conversion) -> Value:
-    p, x = c.layer["batch_norm_param"], c.x
+    p = c.layer["batch_norm_param"]
+    y = _normalised(c, p)
+    if not any(field in p for field in ("scale_filler", "bias_filler")) and not p["scale_bias"]:
+        return y
+    shape = (c.x.size(1),)
+    layer = nn.ScaleShift(shape, 1)
+    c.set(layer, "weight", 3, c.blob(3, shape, p["scale_filler"] if "scale_filler" in p else _ONE))
+    c.set(layer, "bias", 4, c.blob(4, shape, p["bias_filler"]))
+    return c.apply(layer, y, suffix="scale_bias")
+
+
+def _normalised(c: Conversion, p: Message) -> Value:
+    x = c.x
     channels, stored = x.size(1), c.net.blobs is not None
     if p.fields.get("use_global_stats", True) is False and not c.net.train:
         warnings.warn(f"layer {c.name!r}: use_global_stats is false, so scores depend on which samples share a batch.", stacklevel=2)
@@ -45,10 +57,15 @@ def batch_norm(c: Conversion) -> Value:
     return c.apply(layer, x)
 
 
-@converts("BN", note="fork (SegNet, PSPNet): four blobs: slope, bias, mean, variance")
+@converts("BN", note="fork (PSPNet): slope, bias, mean, variance; or, with bn_mode: INFERENCE (SegNet), scale and shift alone")
 def bn(c: Conversion) -> Value:
     p, x = c.layer["bn_param"], c.x
     channels = x.size(1)
+    if p["bn_mode"] == "INFERENCE":
+        affine = nn.ScaleShift((channels,), 1)
+        c.set(affine, "weight", 0, c.blob(0, (channels,), p["scale_filler"] if "scale_filler" in p else _ONE))
+        c.set(affine, "bias", 1, c.blob(1, (channels,), p["shift_filler"]))
+        return c.apply(affine, x)
     slope, shift = c.blob(0, (channels,), _ONE), c.blob(1, (channels,))
     layer = _batch_norm(c, x, p["eps"], 1 - p["momentum"], True)
     c.set(layer, "weight", 0, slope)

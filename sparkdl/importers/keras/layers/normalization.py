@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
 import numpy as np
 
 from sparkdl import nn
@@ -23,10 +26,13 @@ def _batch_variables(spec: LayerSpec) -> list[str]:
     return [*_affine(spec), "moving_mean!", "moving_variance!", *renormed]
 
 
+def _mode(spec: LayerSpec) -> Any:
+    """What Keras 1 normalises by: 0 is the kept statistics, 1 each sample's own, 2 always those of the batch."""
+    return spec.get("mode", 0) if spec.version[0] == 1 else 0
+
+
 def _refuse_mode(spec: LayerSpec) -> str | None:
-    if spec.version[0] == 1 and spec.get("mode", 0) != 0:
-        return f"mode {spec['mode']}: only mode 0 normalises with the kept statistics; 1 looks at each sample, 2 at the batch"
-    return None
+    return None if _mode(spec) in (0, 1, 2) else f"mode {spec['mode']}; known are 0, 1 and 2"
 
 
 def _eps(c: Conversion) -> float:
@@ -36,8 +42,13 @@ def _eps(c: Conversion) -> float:
     return float(eps)
 
 
-@converts("BatchNormalization", "SyncBatchNormalization", variables=_batch_variables, refuse=_refuse_mode, note="any one axis but the batch")
+@converts("BatchNormalization", "SyncBatchNormalization", variables=_batch_variables, refuse=_refuse_mode, note="any one axis but the batch; all modes of Keras 1")
 def batch_normalization(c: Conversion) -> Tensor:
+    if _mode(c.spec) == 1:
+        return _by_sample(c)
+    of_batch = _mode(c.spec) == 2
+    if of_batch:
+        warnings.warn(f"layer {c.name!r}: mode 2 normalises by the batch, so scores depend on which samples share one.", stacklevel=2)
     x, axis = c.x, c.spec.get("axis", -1)
     axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
     if isinstance(axis, dict):
@@ -53,13 +64,16 @@ def batch_normalization(c: Conversion) -> Tensor:
         names = _batch_variables(c.spec)[: len(_affine(c.spec)) + 2]  # renormalisation is for training only
         frozen = not (c.net.trainable and c.spec.trainable)  # from TensorFlow 2 on its statistics are then kept
         fixed = frozen and (c.spec.in_tensorflow or c.spec.version >= (2, 4))
-        layer = getattr(nn, _NORMS[x.ndim])(size, eps=_eps(c), momentum=1 - float(c.spec.get("momentum", 0.99)), fixed=fixed)
+        momentum = 1 - float(c.spec.get("momentum", 0.99))
+        layer = getattr(nn, _NORMS[x.ndim])(size, eps=_eps(c), momentum=momentum, fixed=fixed, track_running_stats=not of_batch)
         for i, name in enumerate(names):
             values = c.weight(i, (size,), 1.0 if name in ("gamma", "moving_variance!") else 0.0)
             if name == "gamma":
                 layer.weight.value = values
             elif name == "beta":
                 layer.bias.value = values
+            elif of_batch:
+                continue  # kept, but not asked
             elif name == "moving_mean!":
                 layer.running_mean[...] = values
             else:
@@ -78,6 +92,36 @@ def batch_normalization(c: Conversion) -> Tensor:
     if axis == 1:
         return Tensor(c.apply(layer, x.plain), mask=x.mask)
     return Tensor(_in_front(c, layer, x.plain, axis), mask=x.mask)
+
+
+def _by_sample(c: Conversion) -> Tensor:
+    """``(x - mean) / (sqrt(var + eps) + eps) * gamma + beta`` over the last axis: Keras 1 adds eps twice."""
+    x, eps = c.x.plain, _eps(c)
+    last, size = (x.ndim - 1,), x.size(x.ndim - 1)
+
+    def make() -> nn.Layer:
+        layer = nn.ScaleShift((size,), -1)
+        layer.weight.value, layer.bias.value = c.weight(0, (size,), 1.0), c.weight(1, (size,), 0.0)
+        return layer
+
+    centred = c.apply(nn.Sub(), x, c.apply(nn.ReduceMean(last, True), x, suffix="mean"), suffix="centred")
+    variance = c.apply(nn.ReduceMean(last, True), c.apply(nn.Square(), centred, suffix="square"), suffix="variance")
+    deviation = c.apply(nn.AddConstant(eps), c.apply(nn.Power(0.5, 1.0, eps), variance, suffix="root"), suffix="deviation")
+    y = c.apply(nn.Div(), centred, deviation, suffix="standard")
+    return Tensor(c.apply(c.once("affine", make), y), mask=c.x.mask)
+
+
+@converts("LayerScale", variables=("gamma",), note="of keras.applications (ConvNeXt)")
+def layer_scale(c: Conversion) -> Tensor:
+    x = c.x.plain
+    size = x.size(x.ndim - 1)
+
+    def make() -> nn.Layer:
+        layer = nn.ScaleShift((size,), -1, shift=False)
+        layer.weight.value = c.weight(0, (size,), 1.0)
+        return layer
+
+    return Tensor(c.apply(c.once("scale", make), x), mask=c.x.mask)
 
 
 def _in_front(c: Conversion, layer: nn.Layer, x: Value, axis: int) -> Value:

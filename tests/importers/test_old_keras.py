@@ -1,0 +1,62 @@
+"""What only older Keras writes, in files written here, against its formula written out."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from sparkdl.importers import load_keras
+
+X = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
+A, B, M, V = np.float32([[1, 2, 3, 4], [0.5, 0, -1, 2], [0.1, 0.2, 0.3, 0.4], [1, 2, 0.5, 3]])
+
+
+def write(folder, layers, version):
+    """A whole-model HDF5 file of ``layers``: (class, config, weights); the first takes four numbers."""
+    h5py = pytest.importorskip("h5py")
+    listed = [{"class_name": kind, "config": dict(config)} for kind, config, _ in layers]
+    listed[0]["config"]["batch_input_shape"] = [None, 4]
+    config = listed if version.startswith("1") else {"name": "s", "layers": listed}
+    with h5py.File(folder / "model.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": config})
+        file.attrs["keras_version"] = version
+        group = file.create_group("model_weights")
+        group.attrs["layer_names"] = [config["name"].encode() for _, config, _ in layers]
+        group.attrs["keras_version"] = version
+        for _, config, weights in layers:
+            own = group.create_group(config["name"])
+            names = [f"{config['name']}/w{i}:0" for i in range(len(weights))]
+            own.attrs["weight_names"] = [name.encode() for name in names]
+            for name, weight in zip(names, weights, strict=True):
+                own[name] = weight
+    return folder / "model.h5"
+
+
+def of_batch(x):
+    return (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-2) * A + B
+
+
+def of_sample(x):
+    deviation = np.sqrt(x.var(1, keepdims=True) + 1e-2) + 1e-2
+    return (x - x.mean(1, keepdims=True)) / deviation * A + B
+
+
+@pytest.mark.filterwarnings("ignore:layer 'n'. mode 2")
+@pytest.mark.parametrize("mode, reference", [(0, lambda x: (x - M) / np.sqrt(V + 1e-2) * A + B), (1, of_sample), (2, of_batch)])
+def test_modes_of_batch_normalisation(tmp_path, mode, reference):
+    layers = [("BatchNormalization", {"name": "n", "mode": mode, "axis": -1, "epsilon": 1e-2}, [A, B, M, V])]
+    np.testing.assert_allclose(load_keras(write(tmp_path, layers, "1.2.2"))(X), reference(X), rtol=1e-4, atol=1e-5)
+
+
+def test_names_with_slashes_are_groups_in_groups(tmp_path):
+    """As in the DenseNets of keras.applications, layers without weights among them."""
+    kernel = np.arange(8, dtype=np.float32).reshape(4, 2)
+    layers = [("Activation", {"name": "conv1/relu", "activation": "relu"}, []), ("Dense", {"name": "conv1/fc", "units": 2}, [kernel, B[:2]])]
+    np.testing.assert_allclose(load_keras(write(tmp_path, layers, "2.2.4"))(X), X.clip(0) @ kernel + B[:2], rtol=1e-5)
+
+
+def test_layer_scale(tmp_path):
+    layers = [("LayerScale", {"name": "scale", "init_values": 1e-6, "projection_dim": 4}, [A])]
+    np.testing.assert_array_equal(load_keras(write(tmp_path, layers, "2.15.0"))(X), X * A)
