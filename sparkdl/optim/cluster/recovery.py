@@ -99,7 +99,7 @@ class Recovery:
         return complete(kept_blocks(self.spark, self.start.training))
 
     def grow(self, tasks: int, wanted: int, heard: int, ended: Callable[[], bool]) -> None:
-        """Ends an attempt on fewer tasks than were wanted, by raising ClusterError, once more slots are free.
+        """Ends an attempt on fewer tasks than were wanted, by raising Lost, once more slots are free.
 
         Not before ``SETTLED`` seconds of steps, and right after a snapshot: the restart then costs little. Not if
         training has ``ended``, by what was heard of it last, at step ``heard``.
@@ -111,7 +111,7 @@ class Recovery:
             return
         self._fresh = None
         if count_slots(self.spark).free and not ended():
-            raise ClusterError(f"slots are free again: training goes on on more than {tasks} tasks.")
+            raise Lost(ClusterError(f"slots are free again: training goes on on more than {tasks} tasks."))
 
     def _call(self, wanted: int) -> None:
         """Has dynamic allocation start executors: it does so for tasks that wait, and training's own all run."""
@@ -137,7 +137,10 @@ class Recovery:
         self._last = name
         if newest is not None and newest.copies < ENOUGH:
             if newest == self._alone:
-                copy_kept(self.spark, self.start.training, newest.start)
+                try:
+                    copy_kept(self.spark, self.start.training, newest.start)
+                except Exception as error:  # its executor has just gone: of that the tasks tell, this was a precaution
+                    log.info("the snapshot of step %d could not be copied: %s", newest.step, error)
             self._alone = newest
 
     def drop(self) -> None:
