@@ -115,6 +115,16 @@ def test_restarts_without_a_newer_snapshot_are_limited_and_the_cause_is_raised(c
     assert "did not get to a snapshot after step 20 (restarts=2)" in error.value.__notes__[0]
 
 
+def test_checkpoints_that_attempts_begin_with_are_progress_too(cluster):
+    one = begun(limit=2)
+    for step in (0, 10, 20, 30, 40, 40):  # no executor keeps a snapshot
+        one.stepped(step, 3)
+        one.after(fault(), 3)
+    with pytest.raises(BlockError, match="g_3") as error:
+        one.after(fault(), 3)  # before its first step
+    assert "the last 2 restarts did not get to a snapshot after step 40" in error.value.__notes__[0]
+
+
 def test_it_grows_right_after_a_snapshot_and_not_at_once(cluster):
     one, never = begun(), lambda: False
     one.stepped(0, 2)

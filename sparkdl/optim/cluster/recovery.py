@@ -46,6 +46,7 @@ class Recovery:
         self.restarts: list[dict[str, Any]] = []
         self._in_vain = 0
         self._newest = -1
+        self._begun = -1  # the step after which the newest attempt that made one began: of files nothing else is heard
         self._looked = 0.0
         self._alone: Kept | None = None
         self._last = ""  # the newest snapshot's name at the last look
@@ -69,7 +70,7 @@ class Recovery:
         self._leave()
         cause = lost.__cause__ or lost
         kept = self.kept()
-        newest = kept[0].step if kept else -1
+        newest = max(kept[0].step if kept else -1, self._begun)
         self._fresh, self._last = None, kept[0].start if kept else ""  # the one gone on from is not news
         self._in_vain = 1 if newest > self._newest else self._in_vain + 1
         self._newest = newest
@@ -80,7 +81,8 @@ class Recovery:
             )
             raise cause
         self.restarts.append({"step": None, "tasks": None, "lost": None, "at": None, "error": str(lost)})
-        where = f"step {newest}" if kept else "the beginning" if self.checkpoints is None else "the newest checkpoint"
+        where = "the beginning" if self.checkpoints is None else "the newest checkpoint"
+        where = f"step {kept[0].step}" if kept else where
         log.warning("training lost one of its %d tasks and goes on from %s: %s", tasks, where, lost)
         drop_everywhere(self.spark, self.runs[-1], wait=False)  # an executor that has gone would take seconds
         if kept:
@@ -89,7 +91,7 @@ class Recovery:
 
     def stepped(self, step: int, tasks: int) -> None:
         """The newest attempt has done its first step, after ``step``."""
-        self._stepped = time.monotonic()
+        self._stepped, self._begun = time.monotonic(), step
         if self.restarts and self.restarts[-1]["at"] is None:
             lost = time.monotonic() - self._failed
             self.restarts[-1].update(step=step, tasks=tasks, lost=lost, at=time.time())
