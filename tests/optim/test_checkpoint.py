@@ -99,6 +99,22 @@ def test_the_newest_stay_and_the_best(tmp_path):
     assert best.progress.history[-1]["Loss"] == min(line["Loss"] for line in best.progress.history)
 
 
+def test_the_best_stays_also_where_no_checkpoint_falls_on_an_epochs_end(tmp_path):
+    """Epochs have ten steps."""
+    for stop, newest in ((68, [63, 68]), (50, [49, 50])):  # in an epoch, and at the end of the best one
+        folder = tmp_path / str(stop)
+        fit(folder, stop, checkpoint_every=optim.several_iteration(7), keep=2, monitor="Loss", monitor_mode="min")
+        assert LocalFiles(folder).names() == ["best.ckpt", *(f"step-{step:010d}.ckpt" for step in newest)]
+        best = Checkpoints(LocalFiles(folder)).best()
+        history = fit(steps=stop)[1]
+        least = min(history[: stop // 10], key=lambda line: line["Loss"])
+        assert best.progress.iteration == least["iteration"] and not best.for_best
+    assert best.progress.iteration == 50
+    resumed, _ = fit(tmp_path / "50", resume=tmp_path / "50", steps=60)
+    for name, w in fit(steps=60)[0].items():
+        np.testing.assert_array_equal(resumed[name], w)
+
+
 @pytest.mark.parametrize(
     "damage", [lambda b: b[:-1], lambda b: b[:100], lambda b: b[:500] + b"x" + b[501:], lambda b: b""]
 )
