@@ -130,6 +130,19 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, capl
         np.testing.assert_array_equal(resumed[name], w)
 
 
+def test_a_damaged_checkpoint_of_a_later_step_takes_no_place(tmp_path):
+    """Training that was gone on with from before it writes on, and is gone on with again."""
+    whole, _ = fit()
+    fit(tmp_path, steps=5, keep=1)
+    (tmp_path / "step-0000000012.ckpt").write_bytes(b"cut off")
+    fit(tmp_path, steps=8, keep=1, resume=tmp_path)
+    assert LocalFiles(tmp_path).names() == ["step-0000000008.ckpt", "step-0000000012.ckpt"]
+    resumed, _ = fit(tmp_path, keep=1, resume=tmp_path)
+    for name, w in whole.items():
+        np.testing.assert_array_equal(resumed[name], w)
+    assert LocalFiles(tmp_path).names() == ["step-0000000020.ckpt"]
+
+
 def test_a_checkpoint_that_is_half_written_counts_for_nothing_and_goes(tmp_path, monkeypatch):
     """The driver dies between the bytes and the name that makes them a checkpoint."""
     whole, _ = fit()

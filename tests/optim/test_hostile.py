@@ -138,10 +138,12 @@ def test_a_callback_that_fails(frame, where, heard):
 @pytest.mark.parametrize("error", [ConnectionResetError("Connection reset"), ClusterError("mine"), BlockError("")])
 def test_a_callback_whose_error_looks_like_a_fault(frame, caplog, error):
     def act():
+        listener.where = "step"  # it would do so at every attempt
         raise error
 
+    listener = Listener("step", act)
     with pytest.raises(type(error)) as raised:
-        trainer(end=FOREVER, callbacks=[Listener("step", act)]).fit(frame, **COLUMNS)
+        trainer(end=FOREVER, callbacks=[listener]).fit(frame, **COLUMNS)
     assert raised.value is error and "goes on from" not in caplog.text
 
 

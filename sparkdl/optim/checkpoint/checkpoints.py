@@ -58,12 +58,13 @@ class Checkpoints:
 
     def save(self, snapshot: Snapshot) -> None:
         """Writes the snapshot, then removes what need not be kept."""
-        data = snapshot.pack()
+        data, step = snapshot.pack(), snapshot.progress.iteration
         if not snapshot.for_best:
-            self._write(f"step-{snapshot.progress.iteration:010d}.ckpt", data)
+            self._write(f"step-{step:010d}.ckpt", data)
         if self.monitor is not None and is_best(snapshot.progress, self.monitor, self.mode):
             self._write(BEST, data)
-        for name in self._newest_first()[self.keep :]:
+        # one of a later step is none of this run's, or damaged: a run goes on from the newest that is whole
+        for name in [name for name in self._newest_first() if step_of(name) <= step][self.keep :]:
             self.files.remove(name)
 
     def _write(self, name: str, data: bytes) -> None:
