@@ -153,6 +153,7 @@ def train(data, strike=None, columns=None, **options):
 
 WRITING = "kill a worker that is writing a checkpoint"
 FAULTS = {
+    "kill a worker": {},
     "kill an executor that is validating": {},
     "kill two executors, then slow": {},
     "kill the only executor of a task": {"tasks": 1},
