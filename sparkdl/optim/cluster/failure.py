@@ -16,10 +16,9 @@ MARK = "sparkdl-failure:"
 LONGEST = 8000  # characters of a traceback: a note holds 16 KiB
 FAULTS = ("BlockError", "ClusterError", "Refusal")  # of what a task raises when another one, or its executor, has gone
 BARRIER = "Most recent failure reason:"  # before it stands what Spark says of every barrier stage that has failed
-TRACEBACK = "Traceback (most recent call last)"
-USERS = (TRACEBACK, "SQLSTATE: 22")
-"""What Spark says when Python code raised, or an expression refused its data (SQLSTATE's class 22): whatever the user's
-own message reminds of, it is the user's.
+USERS = ("Traceback (most recent call last)", "SQLSTATE: 22")
+"""What Spark says when Python code raised, or an expression refused its data (SQLSTATE's class 22). What looks like a
+sign of a fault may then be part of the user's own message.
 """
 SIGNS = (
     "ExecutorLostFailure",
@@ -86,7 +85,7 @@ def find(error: object) -> dict[str, Any] | None:
 def is_fault(error: BaseException, found: dict[str, Any] | None) -> bool:
     """Whether training may go on from a snapshot: an executor, a worker or a peer was lost. Other errors come again.
 
-    ``error``: that with which Spark ended a job. An error of this process is nobody's fault but its own.
+    ``error``: that with which Spark ended a job; ``found``: the description of a task's exception in it, if any.
     """
     if found is not None:
         return found["type"] in FAULTS

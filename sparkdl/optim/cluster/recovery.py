@@ -81,8 +81,8 @@ class Recovery:
             )
             raise cause
         self.restarts.append({"step": None, "tasks": None, "lost": None, "at": None, "error": str(lost)})
-        where = "the beginning" if self.checkpoints is None else "the newest checkpoint"
-        where = f"step {kept[0].step}" if kept else where
+        elsewhere = "the beginning" if self.checkpoints is None else "the newest checkpoint"
+        where = f"step {kept[0].step}" if kept else elsewhere
         log.warning("training lost one of its %d tasks and goes on from %s: %s", tasks, where, lost)
         drop_everywhere(self.spark, self.runs[-1], wait=False)  # an executor that has gone would take seconds
         if kept:
