@@ -283,9 +283,10 @@ class Loop:
                 elif self.validation is not None and job.validate(self.progress):
                     e.figures = self._validate()
                 due = [keep for keep in self.keeps if keep.due(self.progress)]
-                if due:
+                best = [keep for keep in self.keeps if keep.best(self.progress) and keep not in due]
+                if due or best:
                     with self.phases.measure("snapshot"):
-                        self._snapshot(due)
+                        self._snapshot(due, best)
                 if ended:
                     return True
                 now = time.perf_counter()
@@ -404,14 +405,17 @@ class Loop:
         with self.phases.measure("validate"):
             return evaluate(self.model, self.validation, self.job.metrics, self.exchange, self.member.shards)
 
-    def _snapshot(self, keeps: Sequence[Keep]) -> None:
-        """All tasks take part: the rule's state lies with the owners, the counts of visits with the rows."""
+    def _snapshot(self, keeps: Sequence[Keep], best: Sequence[Keep] = ()) -> None:
+        """All tasks take part: the rule's state lies with the owners, the counts of visits with the rows.
+
+        ``best``: those that are not due and want it because it is the best.
+        """
         if any(keep.last for keep in keeps):
             self.kept = self.progress.iteration
-        saves = [keep.save for keep in keeps if keep.save is not None]
+        saves = [(keep.save, each is best) for each in (keeps, best) for keep in each if keep.save is not None]
         taken = self._taken(whole=bool(saves))
-        for save in saves:
-            save(taken)
+        for save, for_best in saves:
+            save(replace(taken, for_best=for_best))
 
     def _taken(self, whole: bool = True) -> Snapshot:
         """A snapshot, taken by all tasks at once; without the model where not ``whole``."""

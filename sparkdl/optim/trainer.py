@@ -18,6 +18,7 @@ from sparkdl.optim.alone import alone
 from sparkdl.optim.bar import Bar
 from sparkdl.optim.checkpoint.checkpoints import Checkpoints
 from sparkdl.optim.checkpoint.files import LocalFiles
+from sparkdl.optim.checkpoint.keep import with_best
 from sparkdl.optim.checkpoint.snapshot import Snapshot
 from sparkdl.optim.history import History
 from sparkdl.optim.inputs import in_models_order
@@ -71,7 +72,8 @@ class Trainer:
                  reached through Spark's own file systems
     checkpoint_every   trigger: when to write one (default: after every epoch; always at the end)
     keep         how many of the newest checkpoints stay
-    monitor      validation figure by which the best checkpoint is kept as well; ``monitor_mode`` is "max" or "min"
+    monitor      figure of an epoch by which the best one is kept as well, however seldom checkpoints are written;
+                 ``monitor_mode`` is "max" or "min"
     snapshot_every   on Spark: after how many seconds (or when, a trigger) the executors keep a snapshot in memory, from
                  which training goes on when an executor, a Python worker or a peer is lost; None keeps none
     restarts     how often in a row training may be restarted without getting to another snapshot
@@ -380,6 +382,11 @@ class Trainer:
         written.ours = isinstance(resume, Snapshot) or (resume is not None and _same(self.checkpoint, resume))
         return written
 
+    def _checkpoint_due(self) -> Callable[[Progress], bool]:
+        if self.monitor is None:
+            return self.checkpoint_every
+        return with_best(self.checkpoint_every, self.monitor, self.monitor_mode)
+
     def job(self, metrics: Sequence[Any]) -> Job:
         """This trainer's settings as the loop takes them."""
         from sparkdl.optim.metrics.loss import Loss as LossMetric
@@ -403,7 +410,7 @@ class Trainer:
             clip=self.clip,
             codec=self.codec,
             transform=self._transform,
-            checkpoint=None if self.checkpoint is None else self.checkpoint_every,
+            checkpoint=None if self.checkpoint is None else self._checkpoint_due(),
             snapshot=self.snapshot_every,
             timeout=float(self.timeout),
             threads=self.threads,

@@ -59,6 +59,10 @@ def tasks() -> int:
     return next(sum(map(len, o.teams)) for o in gc.get_objects() if isinstance(o, SparkStore))
 
 
+class Mine(Exception):
+    """A class that the driver does not know."""
+
+
 class Strike:
     """A trigger that never fires; once, at one step, it does something to the last task, or to the last two.
 
@@ -94,7 +98,7 @@ class Strike:
             newest = max(Path(self.folder, f"checkpoints of {self.what}").glob("step-*"))
             newest.write_bytes(newest.read_bytes()[:-100])
         if self.what == "raise in user code":
-            raise ZeroDivisionError("the user's own fault")
+            raise Mine("the user's own fault")
         if "validating" in self.what:
             self.armed = True
         elif "writing" in self.what:
@@ -149,6 +153,7 @@ def train(data, strike=None, columns=None, **options):
 
 WRITING = "kill a worker that is writing a checkpoint"
 FAULTS = {
+    "kill a worker": {},
     "kill an executor that is validating": {},
     "kill two executors, then slow": {},
     "kill the only executor of a task": {"tasks": 1},

@@ -101,6 +101,22 @@ def test_the_newest_stay_and_the_best(tmp_path):
     assert best.progress.history[-1]["Loss"] == min(line["Loss"] for line in best.progress.history)
 
 
+def test_the_best_stays_also_where_no_checkpoint_falls_on_an_epochs_end(tmp_path):
+    """Epochs have ten steps."""
+    for stop, newest in ((68, [63, 68]), (50, [49, 50])):  # in an epoch, and at the end of the best one
+        folder = tmp_path / str(stop)
+        fit(folder, stop, checkpoint_every=optim.several_iteration(7), keep=2, monitor="Loss", monitor_mode="min")
+        assert LocalFiles(folder).names() == ["best.ckpt", *(f"step-{step:010d}.ckpt" for step in newest)]
+        best = Checkpoints(LocalFiles(folder)).best()
+        history = fit(steps=stop)[1]
+        least = min(history[: stop // 10], key=lambda line: line["Loss"])
+        assert best.progress.iteration == least["iteration"] and not best.for_best
+    assert best.progress.iteration == 50
+    resumed, _ = fit(tmp_path / "50", resume=tmp_path / "50", steps=60)
+    for name, w in fit(steps=60)[0].items():
+        np.testing.assert_array_equal(resumed[name], w)
+
+
 @pytest.mark.parametrize(
     "damage", [lambda b: b[:-1], lambda b: b[:100], lambda b: b[:500] + b"x" + b[501:], lambda b: b""]
 )
@@ -114,6 +130,19 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, capl
     assert "step-0000000012.ckpt" in caplog.text
     for name, w in whole.items():
         np.testing.assert_array_equal(resumed[name], w)
+
+
+def test_a_damaged_checkpoint_of_a_later_step_takes_no_place(tmp_path):
+    """Training that was gone on with from before it writes on, and is gone on with again."""
+    whole, _ = fit()
+    fit(tmp_path, steps=5, keep=1)
+    (tmp_path / "step-0000000012.ckpt").write_bytes(b"cut off")
+    fit(tmp_path, steps=8, keep=1, resume=tmp_path)
+    assert LocalFiles(tmp_path).names() == ["step-0000000008.ckpt", "step-0000000012.ckpt"]
+    resumed, _ = fit(tmp_path, keep=1, resume=tmp_path)
+    for name, w in whole.items():
+        np.testing.assert_array_equal(resumed[name], w)
+    assert LocalFiles(tmp_path).names() == ["step-0000000020.ckpt"]
 
 
 def test_a_checkpoint_that_is_half_written_counts_for_nothing_and_goes(tmp_path, monkeypatch):

@@ -90,7 +90,7 @@ def test_the_page_of_a_run_that_was_restarted_is_whole(told):
 
 def test_a_fault_of_the_user_is_not_retried(told):
     run = told["raise in user code"]
-    assert run["error"] == "ZeroDivisionError: the user's own fault"
+    assert run["error"] == "ClusterError: Mine: the user's own fault"
     assert "in __call__" in "\n".join(run["notes"]) and run["left"] == []
 
 
@@ -104,5 +104,5 @@ def test_dynamic_allocation_and_speculation(tmp_path_factory, spark_processes, u
     assert run.get("weights") == undisturbed, run
     check_grown(run["restarts"])
     assert run["left"] == []
-    assert told["raise in user code"]["error"] == "ZeroDivisionError: the user's own fault"
+    assert told["raise in user code"]["error"] == "ClusterError: Mine: the user's own fault"
     assert told["end the session"]["error"].startswith("ClusterError: the Spark session was stopped while training")

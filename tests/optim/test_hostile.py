@@ -15,7 +15,7 @@ from sparkdl import nn, optim
 from sparkdl.blockmanager.bridge.background import Background
 from sparkdl.blockmanager.bridge.session import enumerate_blocks
 from sparkdl.data import Column
-from sparkdl.errors import DataError
+from sparkdl.errors import BlockError, ClusterError, DataError
 
 from . import oracle
 
@@ -133,6 +133,51 @@ def test_a_callback_that_fails(frame, where, heard):
     with pytest.raises(ZeroDivisionError, match="mistake of the user"):
         trainer(end=FOREVER, callbacks=[listener]).fit(frame, **COLUMNS)
     assert listener.ended == heard
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError("Connection reset"), ClusterError("mine"), BlockError("")])
+def test_a_callback_whose_error_looks_like_a_fault(frame, caplog, error):
+    def act():
+        listener.where = "step"  # it would do so at every attempt
+        raise error
+
+    listener = Listener("step", act)
+    with pytest.raises(type(error)) as raised:
+        trainer(end=FOREVER, callbacks=[listener]).fit(frame, **COLUMNS)
+    assert raised.value is error and "goes on from" not in caplog.text
+
+
+def hung_up(y):
+    raise ValueError("Connection reset, says my server")
+
+
+def refused_by_python(label):
+    from pyspark.sql import functions as F
+
+    return F.udf(hung_up, "long")(label)
+
+
+def refused_by_spark(label):
+    from pyspark.sql import functions as F
+
+    return F.concat(F.lit("Connection reset "), label).cast("long")
+
+
+@pytest.mark.parametrize(
+    "label, kind, match",
+    [
+        (refused_by_python, "PythonException", "in hung_up(?s:.*)ValueError: Connection reset, says my server"),
+        (refused_by_spark, "NumberFormatException", "CAST_INVALID_INPUT.* 'Connection reset [0-9]'"),
+    ],
+)
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_rows_that_cannot_be_had(frame, caplog, label, kind, match, shuffle):
+    """Without a shuffle they come while the tasks of the stage that trains wait for them."""
+    import pyspark.errors
+
+    with pytest.raises(getattr(pyspark.errors, kind), match=match) as error:
+        trainer(shuffle=shuffle).fit(frame.withColumn("label", label(frame.label)), **COLUMNS)
+    assert "goes on from" not in caplog.text and "barrier" not in str(error.value)
 
 
 def test_a_callback_that_fails_at_the_end():

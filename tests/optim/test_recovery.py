@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sparkdl.blockmanager.bridge.session import Slots
-from sparkdl.errors import BlockError, ClusterError
+from sparkdl.errors import BlockError
 from sparkdl.optim.cluster import recovery as module
-from sparkdl.optim.cluster.failure import Lost
+from sparkdl.optim.cluster.failure import Lost, as_elsewhere, is_fault
 from sparkdl.optim.cluster.recovery import SETTLED, Recovery
 from sparkdl.optim.cluster.start import Start
 
@@ -51,9 +51,47 @@ def begun(limit=2):
 
 
 def fault():
-    lost = Lost("an executor has gone")
-    lost.__cause__ = BlockError("block g_3 cannot be had")
-    return lost
+    return Lost(BlockError("block g_3 cannot be had"))
+
+
+BARRIER = (
+    "An error occurred while calling o69.collectToPython.\n: org.apache.spark.SparkException: Job aborted due to stage "
+    "failure: Could not recover from a failed barrier ResultStage. Most recent failure reason: Stage failed because "
+    "barrier task ResultTask(6, 1) finished unsuccessfully.\n"
+)
+PLAIN = "Job aborted due to stage failure: Task 1 in stage 7.0 failed 4 times, most recent failure: Lost task 1.3: "
+PYTHON = "org.apache.spark.api.python.PythonException: "
+TRACEBACK = 'Traceback (most recent call last):\n  File "own.py", line 1, in f\n'
+
+
+@pytest.mark.parametrize("preface", [BARRIER, PLAIN])
+@pytest.mark.parametrize(
+    "text, fault",
+    [
+        ("ExecutorLostFailure (executor 0 exited caused by one of the running tasks) Reason: code 137", True),
+        ("org.apache.spark.SparkException: Python worker exited unexpectedly (crashed).\n\tat ...", True),
+        ("java.lang.IllegalStateException: a task of this stage ended by FetchFailed, with an executor", True),
+        ("org.apache.spark.shuffle.FetchFailedException: Connection reset by peer", True),
+        ("TaskResultLost (result lost from block manager)", True),
+        (f"{PYTHON}{TRACEBACK}TaskFailure: BlockError: block g_3\nsparkdl-failure:cut off", True),
+        (f"{PYTHON}{TRACEBACK}TaskFailure: KeyError: Connection reset\nsparkdl-failure:cut off", False),
+        (f"{PYTHON}{TRACEBACK}ConnectionResetError: Connection reset by peer", False),
+        ("org.apache.spark.SparkNumberFormatException: 'Connection reset' is malformed. SQLSTATE: 22018", False),
+        ("java.io.FileNotFoundException: File file:/rows/part-0 does not exist", False),
+    ],
+)
+def test_what_spark_says_is_a_fault_or_the_users(preface, text, fault):
+    assert is_fault(RuntimeError(preface + text), None) == fault
+
+
+def test_a_users_error_in_a_barrier_stage_is_spark_s_own_class():
+    from pyspark.errors import ArithmeticException
+
+    text = "org.apache.spark.SparkArithmeticException: [DIVIDE_BY_ZERO] Division: by zero.\n\tat org.apache"
+    error = as_elsewhere(RuntimeError(BARRIER + text))
+    assert type(error) is ArithmeticException and str(error) == "[DIVIDE_BY_ZERO] Division: by zero."
+    for other in (PLAIN + text, BARRIER + "java.lang.Odd: thing", BARRIER + "TaskKilled (stage)", BARRIER):
+        assert as_elsewhere(given := RuntimeError(other)) is given
 
 
 def test_the_newest_whole_snapshot_is_gone_on_from(cluster):
@@ -64,7 +102,7 @@ def test_the_newest_whole_snapshot_is_gone_on_from(cluster):
     assert ("prune_kept", 99, "kept_10_7_") in cluster.done
     one.stepped(10, 2)
     assert (one.restarts[0]["step"], one.restarts[0]["tasks"]) == (10, 2)
-    assert one.restarts[0]["error"] == "an executor has gone"
+    assert one.restarts[0]["error"] == "block g_3 cannot be had"
 
 
 def test_restarts_without_a_newer_snapshot_are_limited_and_the_cause_is_raised(cluster):
@@ -75,6 +113,16 @@ def test_restarts_without_a_newer_snapshot_are_limited_and_the_cause_is_raised(c
     with pytest.raises(BlockError, match="g_3") as error:
         one.after(fault(), 3)
     assert "did not get to a snapshot after step 20 (restarts=2)" in error.value.__notes__[0]
+
+
+def test_checkpoints_that_attempts_begin_with_are_progress_too(cluster):
+    one = begun(limit=2)
+    for step in (0, 10, 20, 30, 40, 40):  # no executor keeps a snapshot
+        one.stepped(step, 3)
+        one.after(fault(), 3)
+    with pytest.raises(BlockError, match="g_3") as error:
+        one.after(fault(), 3)  # before its first step
+    assert "the last 2 restarts did not get to a snapshot after step 40" in error.value.__notes__[0]
 
 
 def test_it_grows_right_after_a_snapshot_and_not_at_once(cluster):
@@ -96,7 +144,7 @@ def test_it_grows_right_after_a_snapshot_and_not_at_once(cluster):
     one.grow(2, 3, 20, lambda: True)  # it has ended
     one.grow(2, 3, 20, never)  # nothing new since
     look(30)
-    with pytest.raises(ClusterError, match="slots are free again"):
+    with pytest.raises(Lost, match="slots are free again"):
         one.grow(2, 3, 30, never)
     cluster.free = 0
     look(40)
@@ -124,6 +172,19 @@ def test_the_driver_copies_a_snapshot_that_is_still_alone_at_the_second_look(clu
     cluster.now += 3
     one.spread()
     assert len(cluster.done) == 1
+
+
+def test_a_copy_that_cannot_be_had_ends_nothing(cluster, monkeypatch):
+    def gone(*given):
+        cluster.done.append(given)
+        raise RuntimeError("no executor has block kept_10_7_0_1")
+
+    monkeypatch.setattr(module, "copy_kept", gone)
+    one = begun()
+    cluster.keep(10, copies=1)
+    for cluster.now in (10.0, 20.0, 30.0):
+        one.spread()
+    assert len(cluster.done) == 2
 
 
 def test_dynamic_allocation_is_asked_once_for_what_is_missing_and_nothing_waits_afterwards(cluster, monkeypatch):

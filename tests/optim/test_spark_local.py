@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,8 @@ from sparkdl import kernel, nn, optim
 from sparkdl.blockmanager.bridge.session import enumerate_blocks
 from sparkdl.data import Column
 from sparkdl.errors import ClusterError, DataError, ShapeError
+from sparkdl.optim.checkpoint.checkpoints import Checkpoints
+from sparkdl.optim.checkpoint.files import LocalFiles
 from sparkdl.optim.checkpoint.hadoop import files_at
 from sparkdl.optim.checkpoint.halves import writer
 
@@ -201,8 +205,11 @@ def test_a_fault_of_the_user_stops_at_once_with_his_traceback(local, frame):
 
 
 def test_going_on_from_a_checkpoint_in_the_middle_of_an_epoch(frame, expected, tmp_path):
-    first = trainer(max_epochs=None, end=optim.max_iteration(9), checkpoint=tmp_path)
+    every = {"checkpoint": tmp_path, "checkpoint_every": optim.several_iteration(4)}
+    first = trainer(tasks=2, max_epochs=None, end=optim.max_iteration(9), monitor="loss", monitor_mode="min", **every)
     first.fit(frame, features=PICTURE, label="label")
+    assert sorted(os.listdir(tmp_path)) == ["best.ckpt", *(f"step-{step:010d}.ckpt" for step in (4, 8, 9))]
+    assert Checkpoints(LocalFiles(tmp_path)).best().progress.iteration == 7
     second = trainer()
     second.fit(frame, features=PICTURE, label="label", resume=tmp_path)
     same(weights(second), expected[1])

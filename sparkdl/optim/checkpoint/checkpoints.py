@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import math
 import re
 
 from sparkdl.errors import DataError, FormatError
 from sparkdl.optim.checkpoint.files import Files
 from sparkdl.optim.checkpoint.halves import Writer, sweep, writer
+from sparkdl.optim.checkpoint.keep import is_best
 from sparkdl.optim.checkpoint.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -58,25 +58,17 @@ class Checkpoints:
 
     def save(self, snapshot: Snapshot) -> None:
         """Writes the snapshot, then removes what need not be kept."""
-        data = snapshot.pack()
-        self._write(f"step-{snapshot.progress.iteration:010d}.ckpt", data)
-        if self._is_best(snapshot):
+        data, step = snapshot.pack(), snapshot.progress.iteration
+        if not snapshot.for_best:
+            self._write(f"step-{step:010d}.ckpt", data)
+        if self.monitor is not None and is_best(snapshot.progress, self.monitor, self.mode):
             self._write(BEST, data)
-        for name in self._newest_first()[self.keep :]:
+        # one of a later step is none of this run's, or damaged: a run goes on from the newest that is whole
+        for name in [name for name in self._newest_first() if step_of(name) <= step][self.keep :]:
             self.files.remove(name)
 
     def _write(self, name: str, data: bytes) -> None:
         self.files.write(name, data, "" if self.writer is None else self.writer.half(name))
-
-    def _is_best(self, snapshot: Snapshot) -> bool:
-        """Whether the last line of the history has the best figure so far; a figure of NaN never has."""
-        if self.monitor is None or not snapshot.progress.epoch_ended:
-            return False
-        figures = [line.get(self.monitor) for line in snapshot.progress.history]
-        last, before = figures[-1], [f for f in figures[:-1] if f is not None and not math.isnan(f)]
-        if last is None or math.isnan(last):
-            return False
-        return not before or (last > max(before) if self.mode == "max" else last < min(before))
 
     def _newest_first(self) -> list[str]:
         return sorted((name for name in self.files.names() if NEWEST.fullmatch(name)), reverse=True)

@@ -40,6 +40,7 @@ class Snapshot:
     """``arrays``: "model/..." weights and buffers, "rule/..." state, "best/..." the best so far, "visits".
 
     ``run``: what must be the same; ``training``: a number for the call of ``fit`` that took it.
+    ``for_best``: whether it was taken for the best checkpoint only, which its packed form does not tell.
     """
 
     progress: Progress
@@ -47,6 +48,7 @@ class Snapshot:
     run: dict[str, Any]
     arrays: dict[str, np.ndarray]
     training: int = 0
+    for_best: bool = False
 
     def part(self, name: str) -> dict[str, np.ndarray]:
         """The arrays under ``name/``, without that prefix."""

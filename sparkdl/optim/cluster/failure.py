@@ -10,11 +10,16 @@ import zlib
 from typing import Any
 
 import sparkdl.errors
-from sparkdl.errors import BlockError, ClusterError
+from sparkdl.errors import ClusterError
 
 MARK = "sparkdl-failure:"
 LONGEST = 8000  # characters of a traceback: a note holds 16 KiB
 FAULTS = ("BlockError", "ClusterError", "Refusal")  # of what a task raises when another one, or its executor, has gone
+BARRIER = "Most recent failure reason:"  # before it stands what Spark says of every barrier stage that has failed
+USERS = ("Traceback (most recent call last)", "SQLSTATE: 22")
+"""What Spark says when Python code raised, or an expression refused its data (SQLSTATE's class 22). What looks like a
+sign of a fault may then be part of the user's own message.
+"""
 SIGNS = (
     "ExecutorLostFailure",
     "xecutor lost",
@@ -25,7 +30,12 @@ SIGNS = (
     "decommission",
     "FetchFailed",
     "MetadataFetchFailed",
-    "Could not recover from a failed barrier",
+    "TaskResultLost",
+    "TaskKilled (",
+    "Resubmitted (",
+    "java.lang.OutOfMemoryError",
+    "Failed to connect to",
+    "ClosedChannelException",
     "Connection reset",
     "java.io.EOFException",
 )
@@ -37,7 +47,11 @@ class TaskFailure(Exception):
 
 
 class Lost(Exception):
-    """The stage ended by a fault that is none of the user's; the cause says which."""
+    """The stage ended, or has to end, by a fault that is none of the user's; the cause says which."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(reason(cause))
+        self.__cause__ = cause
 
 
 def describe(error: BaseException, rank: int) -> TaskFailure:
@@ -69,20 +83,44 @@ def find(error: object) -> dict[str, Any] | None:
 
 
 def is_fault(error: BaseException, found: dict[str, Any] | None) -> bool:
-    """Whether training may go on from a snapshot: an executor, a worker or a peer was lost. Other errors come again."""
+    """Whether training may go on from a snapshot: an executor, a worker or a peer was lost. Other errors come again.
+
+    ``error``: that with which Spark ended a job; ``found``: the description of a task's exception in it, if any.
+    """
     if found is not None:
         return found["type"] in FAULTS
-    return isinstance(error, ClusterError | BlockError) or any(sign in str(error) for sign in SIGNS)
+    text = _why(error)
+    if any(f"{TaskFailure.__name__}: {name}: " in text for name in FAULTS):  # Spark cut the description short
+        return True
+    return not any(sign in text for sign in USERS) and any(sign in text for sign in SIGNS)
 
 
 def reason(error: BaseException) -> str:
     """One line that tells what went wrong, out of the many that Spark tells."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    lines = [line.strip() for line in _why(error).splitlines() if line.strip()] or [type(error).__name__]
     for sign in SIGNS:
         for line in lines:
             if sign in line:
                 return line
     return lines[0]
+
+
+def _why(error: BaseException) -> str:
+    """What Spark says but for its preface."""
+    text, barrier, why = str(error).partition(BARRIER)
+    return why if barrier else text
+
+
+def as_elsewhere(error: BaseException) -> BaseException:
+    """A user's error in a barrier stage, of which Spark gives the text only, as Spark raises it in other stages."""
+    import pyspark.errors
+
+    kind, colon, message = _why(error).partition("\n")[2].partition(": ")
+    name = kind.strip().rpartition(".")[2]
+    found = getattr(pyspark.errors, name, None) or getattr(pyspark.errors, name.removeprefix("Spark"), None)
+    if BARRIER not in str(error) or not colon or found is None:
+        return error
+    return found(message.partition("\n\tat ")[0])
 
 
 def restore(found: dict[str, Any]) -> BaseException:

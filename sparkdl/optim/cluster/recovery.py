@@ -46,6 +46,7 @@ class Recovery:
         self.restarts: list[dict[str, Any]] = []
         self._in_vain = 0
         self._newest = -1
+        self._begun = -1  # the step after which the newest attempt that made one began: of files nothing else is heard
         self._looked = 0.0
         self._alone: Kept | None = None
         self._last = ""  # the newest snapshot's name at the last look
@@ -69,7 +70,7 @@ class Recovery:
         self._leave()
         cause = lost.__cause__ or lost
         kept = self.kept()
-        newest = kept[0].step if kept else -1
+        newest = max(kept[0].step if kept else -1, self._begun)
         self._fresh, self._last = None, kept[0].start if kept else ""  # the one gone on from is not news
         self._in_vain = 1 if newest > self._newest else self._in_vain + 1
         self._newest = newest
@@ -80,7 +81,8 @@ class Recovery:
             )
             raise cause
         self.restarts.append({"step": None, "tasks": None, "lost": None, "at": None, "error": str(lost)})
-        where = f"step {newest}" if kept else "the beginning" if self.checkpoints is None else "the newest checkpoint"
+        elsewhere = "the beginning" if self.checkpoints is None else "the newest checkpoint"
+        where = f"step {kept[0].step}" if kept else elsewhere
         log.warning("training lost one of its %d tasks and goes on from %s: %s", tasks, where, lost)
         drop_everywhere(self.spark, self.runs[-1], wait=False)  # an executor that has gone would take seconds
         if kept:
@@ -89,7 +91,7 @@ class Recovery:
 
     def stepped(self, step: int, tasks: int) -> None:
         """The newest attempt has done its first step, after ``step``."""
-        self._stepped = time.monotonic()
+        self._stepped, self._begun = time.monotonic(), step
         if self.restarts and self.restarts[-1]["at"] is None:
             lost = time.monotonic() - self._failed
             self.restarts[-1].update(step=step, tasks=tasks, lost=lost, at=time.time())
@@ -99,7 +101,7 @@ class Recovery:
         return complete(kept_blocks(self.spark, self.start.training))
 
     def grow(self, tasks: int, wanted: int, heard: int, ended: Callable[[], bool]) -> None:
-        """Ends an attempt on fewer tasks than were wanted, by raising ClusterError, once more slots are free.
+        """Ends an attempt on fewer tasks than were wanted, by raising Lost, once more slots are free.
 
         Not before ``SETTLED`` seconds of steps, and right after a snapshot: the restart then costs little. Not if
         training has ``ended``, by what was heard of it last, at step ``heard``.
@@ -111,7 +113,7 @@ class Recovery:
             return
         self._fresh = None
         if count_slots(self.spark).free and not ended():
-            raise ClusterError(f"slots are free again: training goes on on more than {tasks} tasks.")
+            raise Lost(ClusterError(f"slots are free again: training goes on on more than {tasks} tasks."))
 
     def _call(self, wanted: int) -> None:
         """Has dynamic allocation start executors: it does so for tasks that wait, and training's own all run."""
@@ -137,7 +139,10 @@ class Recovery:
         self._last = name
         if newest is not None and newest.copies < ENOUGH:
             if newest == self._alone:
-                copy_kept(self.spark, self.start.training, newest.start)
+                try:
+                    copy_kept(self.spark, self.start.training, newest.start)
+                except Exception as error:  # its executor has just gone: of that the tasks tell, this was a precaution
+                    log.info("the snapshot of step %d could not be copied: %s", newest.step, error)
             self._alone = newest
 
     def drop(self) -> None:

@@ -41,7 +41,8 @@ class Watcher:
         notes = read_notes(self.spark, self.run, self.tasks if everyone else 1)
         for found in () if self.barrier else map(failure.find, notes):
             if found is not None:
-                raise failure.restore(found)
+                error = failure.restore(found)
+                raise failure.Lost(error) if failure.is_fault(error, found) else error
         note = notes[0]
         if not note or failure.MARK in note:
             self._look_at_slots()
@@ -63,9 +64,8 @@ class Watcher:
         if not self.met and self.barrier and time.monotonic() - self.began > MEETING:
             total = count_slots(self.spark).total
             if total < self.tasks:
-                raise ClusterError(
-                    f"training needs {self.tasks} slots at once and {total} are there: an executor has gone."
-                )
+                gone = f"training needs {self.tasks} slots at once and {total} are there: an executor has gone."
+                raise failure.Lost(ClusterError(gone))
 
     def show_epochs(self, progress: Progress, history: list[dict[str, Any]]) -> None:
         """A line for every epoch that has none yet."""
