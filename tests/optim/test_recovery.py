@@ -7,6 +7,7 @@ import pytest
 from sparkdl.blockmanager.bridge.session import Slots
 from sparkdl.errors import BlockError
 from sparkdl.optim.cluster import recovery as module
+from sparkdl.optim.cluster import stage
 from sparkdl.optim.cluster.failure import Lost, as_elsewhere, is_fault
 from sparkdl.optim.cluster.recovery import SETTLED, Recovery
 from sparkdl.optim.cluster.start import Start
@@ -42,6 +43,15 @@ class Job:
 
     def cancel(self, wait):
         self.cancelled = True
+
+
+def test_where_nothing_is_restarted_the_loss_is_raised_as_it_is(monkeypatch):
+    def lose(*args, **options):
+        raise Lost(BlockError("its executor has gone"))
+
+    monkeypatch.setattr(stage, "run_stage", lose)
+    with pytest.raises(BlockError, match="its executor has gone"):
+        stage.run_plain_stage(None, None, None)
 
 
 def begun(limit=2):

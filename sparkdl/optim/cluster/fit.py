@@ -20,7 +20,7 @@ from sparkdl.optim.cluster.failure import Lost
 from sparkdl.optim.cluster.layers import add_layers
 from sparkdl.optim.cluster.recovery import Recovery
 from sparkdl.optim.cluster.slots import choose_tasks, first_slots, slots_after_fault
-from sparkdl.optim.cluster.stage import drop_after_failure, run_stage
+from sparkdl.optim.cluster.stage import drop_after_failure, run_plain_stage, run_stage
 from sparkdl.optim.cluster.start import Start
 from sparkdl.optim.cluster.task import EvaluateTask, TrainTask, array_of
 from sparkdl.optim.cluster.trial import lay_out
@@ -154,7 +154,7 @@ def evaluate_frame(job: Job, df: Any, columns: dict[str, Any], tasks: int | None
         df, columns["features"], columns["label"], columns["weight"],
         tasks=count, shards=job.shards, dtype=job.model.dtype, transformed=job.transform is not None,
     )  # fmt: skip
-    rows = run_stage(spark, frame, EvaluateTask(replace(job, choices=in_force()), plan, count), barrier=False)
+    rows = run_plain_stage(spark, frame, EvaluateTask(replace(job, choices=in_force()), plan, count))
     states: dict[Any, Any] = {(i, i + 1): [m.zero() for m in job.metrics] for i in range(job.shards)}
     for row in rows:  # none over a DataFrame that Spark knows to be empty
         states.update(unpack(bytes(row.data)))

@@ -46,6 +46,15 @@ def run_stage(spark: Any, frame: Any, task: Any, barrier: bool, watch: Callable[
         raise Lost(cause) from cause
 
 
+def run_plain_stage(spark: Any, frame: Any, task: Any) -> list[Any]:
+    """`run_stage` for tasks that Spark may repeat one by one; what it gave up on is raised as it is."""
+    try:
+        return run_stage(spark, frame, task, barrier=False)
+    except Lost as lost:
+        assert lost.__cause__ is not None
+        raise lost.__cause__ from None
+
+
 def _raise_users(spark: Any, task: Any) -> None:
     """Of several tasks that failed, the one whose code did tells why."""
     for note in read_notes(spark, task.run_id, task.tasks) if task.run_id is not None else ():

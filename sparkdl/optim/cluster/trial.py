@@ -16,7 +16,7 @@ from sparkdl.data.taskrows import FramePlan
 from sparkdl.errors import DataError
 from sparkdl.optim.check import check_feed
 from sparkdl.optim.cluster.slots import choose_tasks, first_slots
-from sparkdl.optim.cluster.stage import run_stage
+from sparkdl.optim.cluster.stage import run_plain_stage
 from sparkdl.optim.cluster.task import Task
 from sparkdl.optim.explain import Explanation, explain
 from sparkdl.optim.job import Job
@@ -54,7 +54,7 @@ def try_steps(job: Job, df: Any, columns: dict[str, Any], threads: Sequence[int]
         df.limit(BATCHES * job.batch_size), columns["features"], columns["label"], columns["weight"],
         tasks=1, shards=job.shards, dtype=job.model.dtype, transformed=job.transform is not None,
     )  # fmt: skip
-    found = run_stage(df.sparkSession, frame, TrialTask(job, plan, threads), barrier=False)
+    found = run_plain_stage(df.sparkSession, frame, TrialTask(job, plan, threads))
     if not found:
         raise DataError("there are no rows to train on.")
     facts = json.loads(found[0].data)
