@@ -496,3 +496,35 @@ layer { name: "gone" type: "Silence" bottom: "c2" }
         warnings.simplefilter("error")
         made = load_caffe(tmp_path / "net.prototxt")(*(np.float32(a) for a in (z, c, cont)))
     np.testing.assert_allclose(made, np.concatenate([h0, h1 * cont[:, 1:, None]], 1), rtol=1e-5, atol=1e-6)
+
+
+SCORES = 'layer {{ name: "ip" type: "AbsVal" bottom: "{0}" top: "ip" }}\n'
+TRAINING = [
+    'layer { name: "l" type: "NewLoss" bottom: "ip" top: "l" }',
+    'layer { name: "l" type: "New" bottom: "ip" bottom: "data" top: "l" loss_weight: 1 }',
+    'layer { name: "l" type: "New" bottom: "ip" bottom: "label" top: "l" }',
+    'layer { name: "l" type: "Python" bottom: "ip" bottom: "label" top: "l" python_param { module: "m" layer: "L" } loss_weight: 1 }',
+    'layer { name: "l" type: "New" bottom: "label" top: "t" } layer { name: "e" type: "EuclideanLoss" bottom: "ip" bottom: "t" top: "e" }',
+    'layer { name: "l" type: "New" bottom: "ip" bottom: "label" top: "t" top: "s" } layer { name: "m" type: "OtherLoss" bottom: "ip" bottom: "t" bottom: "s" top: "e" }',
+]
+LABELLED = net(Row("AbsVal", "", None, ((2, 4), (2,)))).split("layer { name: \"l\"")[0].replace('"x0"', '"data"').replace('"x1"', '"label"')
+
+
+@pytest.mark.parametrize("layers", TRAINING)
+def test_unknown_layers_that_only_training_needs_are_left_out(layers, tmp_path):
+    (tmp_path / "net.prototxt").write_text(LABELLED + SCORES.format("data") + layers)
+    with pytest.warns(UserWarning, match=r"left out, as only training needs them: 'l' "):
+        model = load_caffe(tmp_path / "net.prototxt")
+    assert model.output_names == ["ip"] and model.input_names == ["data"]
+
+
+@pytest.mark.parametrize("layers", [
+    'layer { name: "l" type: "New" bottom: "ip" top: "l" }',  # may be the scores
+    'layer { name: "l" type: "New" bottom: "ip" top: "t" } layer { name: "e" type: "EuclideanLoss" bottom: "t" bottom: "label" top: "e" }',
+    'layer { name: "l" type: "NewLoss" bottom: "ip" top: "t" } layer { name: "e" type: "AbsVal" bottom: "t" top: "e" }',
+    'layer { name: "l" type: "New" bottom: "ip" bottom: "label" top: "ip" }',
+])  # fmt: skip
+def test_unknown_layers_that_may_make_scores_are_refused(layers, tmp_path):
+    (tmp_path / "net.prototxt").write_text(LABELLED + SCORES.format("data") + layers)
+    with pytest.raises(UnsupportedError, match=r"'l' \(New(Loss)?\): unknown layer type"):
+        load_caffe(tmp_path / "net.prototxt")
