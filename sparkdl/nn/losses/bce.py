@@ -41,8 +41,8 @@ class BCELoss(ElementwiseLoss):
 class BCEWithLogitsLoss(ElementwiseLoss):
     """``weight * ((1 - t) * y + (1 + (pos_weight - 1) * t) * log(1 + exp(-y)))``, averaged over all values.
 
-    ``weight`` and ``pos_weight`` (what a positive target counts for) broadcast to one sample. ``label_smoothing`` e takes
-    ``(1 - e) * t + e / 2`` for ``t``.
+    ``weight`` and ``pos_weight`` (what a positive target counts for) broadcast to one sample. ``label_smoothing`` e
+    takes ``(1 - e) * t + e / 2`` for ``t``.
 
     Shapes
     ------
