@@ -49,10 +49,10 @@ def list_uses(model: Module, input_shapes: Sequence[Sequence[int]] | None) -> Li
         inputs = model.inputs if isinstance(model, Graph) else []
         known = [node._example for node in inputs if node._example is not None]
         if not known or len(known) < len(inputs):
-            shapes = ", ".join([str(_likely(model))] * max(len(inputs), 1))
+            likely = ", ".join([str(_likely(model))] * max(len(inputs), 1))
             raise ShapeError(
                 "the shapes of the model's inputs are not known; give them without the batch, for example "
-                f"input_shapes=[{shapes}]."
+                f"input_shapes=[{likely}]."
             )
         input_shapes = [example.shape[1:] for example in known]
     examples = [np.zeros((1, *map(int, shape)), np.float32) for shape in input_shapes]
