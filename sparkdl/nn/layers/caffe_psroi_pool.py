@@ -23,9 +23,6 @@ class CaffePsRoiPool(CaffeRegions):
     def __init__(self, output_dim: int, group_size: int, spatial_scale: float = 1.0) -> None:
         super().__init__()
         self.output_dim, self.group_size, self.spatial_scale = output_dim, group_size, spatial_scale
-        if output_dim < 1 or group_size < 1:
-            given = f"{output_dim!r} and {group_size!r}"
-            raise ValueError(f"CaffePsRoiPool: output_dim and group_size must be > 0, got {given}.")
         self._size = (group_size, group_size)
 
     def _channels(self, x):
