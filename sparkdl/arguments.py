@@ -98,11 +98,11 @@ _NAMES: dict[Kind, str] = {
         track_running_stats transpose transpose_a transpose_b values variance variance_encoded_in_target vectors
         zero_infinity zero_output_for_mask""",
     WHOLE: """T_0 T_max T_mult base_size bins channels classes count d_model decay_step dim_feedforward downscale_factor
-        embed_dim embedding_dim groups hidden_channels hidden_size history_size in1_features in2_features in_channels
-        in_features input_size k kdim length max_boxes max_eval max_iter max_per_image max_steps multiplier n nhead
-        num_channels num_classes num_embeddings num_features num_groups num_heads num_layers num_parameters out_channels
-        out_features pieces post_nms pre_nms representation resolution step_size steps times total_iters total_steps
-        upscale_factor vdim window""",
+        embed_dim embedding_dim group_size groups hidden_channels hidden_size history_size in1_features in2_features
+        in_channels in_features input_size k kdim length max_boxes max_eval max_iter max_per_image max_steps multiplier
+        n nhead num_channels num_classes num_embeddings num_features num_groups num_heads num_layers num_parameters
+        out_channels out_features output_dim pieces post_nms pre_nms representation resolution step_size steps times
+        total_iters total_steps upscale_factor vdim window""",
     COUNT: "blank cooldown patience restarts sampling_ratio top_blocks",
     INTEGER: """background_label dim dim0 dim1 end_dim ignore_index ignore_label index keep_top_k nms_top_k padding_idx
         start start_dim""",

@@ -49,7 +49,11 @@ def list_uses(model: Module, input_shapes: Sequence[Sequence[int]] | None) -> Li
         inputs = model.inputs if isinstance(model, Graph) else []
         known = [node._example for node in inputs if node._example is not None]
         if not known or len(known) < len(inputs):
-            raise ShapeError("the shapes of the model's inputs are not known; give input_shapes=[(3, 32, 32)].")
+            likely = ", ".join([str(_likely(model))] * max(len(inputs), 1))
+            raise ShapeError(
+                "the shapes of the model's inputs are not known; give them without the batch, for example "
+                f"input_shapes=[{likely}]."
+            )
         input_shapes = [example.shape[1:] for example in known]
     examples = [np.zeros((1, *map(int, shape)), np.float32) for shape in input_shapes]
     program = trace(model, examples)
@@ -63,6 +67,23 @@ def list_uses(model: Module, input_shapes: Sequence[Sequence[int]] | None) -> Li
     names = [name or f"input{i}" for i, name in enumerate(program.input_names)]
     inputs = list(zip(names, [tuple(map(int, s)) for s in input_shapes], strict=True))
     return Listing(inputs, uses, program.outputs, {i: v.shape[1:] for i, v in values.items()})
+
+
+def _likely(model: Module) -> Shape:
+    """A shape that the first layer with sizes of its own takes."""
+    for layer in model.modules():
+        kind, held = type(layer).__name__, vars(layer)
+        if kind == "Embedding":
+            return (20,)
+        for name in ("input_size", "d_model", "embed_dim"):  # sequences
+            if name in held:
+                return 20, held[name]
+        if "in_channels" in held and kind[-2:-1].isdigit():
+            places = (32,) * int(kind[-2])
+            return (*places, held["in_channels"]) if held.get("data_format") == "NHWC" else (held["in_channels"], *places)
+        if "in_features" in held:
+            return (held["in_features"],)
+    return 3, 32, 32
 
 
 def check_known(listing: Listing, table: Mapping[str, Callable[..., Any]], format: str) -> None:

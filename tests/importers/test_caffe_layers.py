@@ -185,6 +185,31 @@ def regions(x, boxes, high, wide):
     return y
 
 
+def between(x, boxes, high, wide, ratio):
+    """Means of points between four places, ``ratio`` by ``ratio`` in each cell."""
+    y = np.zeros((len(boxes), x.shape[1], high, wide))
+    for r, (n, x1, y1, x2, y2) in enumerate(boxes):
+        cell = max(y2 - y1, 1) / high, max(x2 - x1, 1) / wide
+        for i, j, a, b in np.ndindex(high, wide, ratio, ratio):
+            v, u = y1 + cell[0] * (i + (a + 0.5) / ratio), x1 + cell[1] * (j + (b + 0.5) / ratio)
+            places = [(int(v) + d, int(u) + e, abs(1 - d - v % 1) * abs(1 - e - u % 1)) for d in (0, 1) for e in (0, 1)]
+            y[r, :, i, j] += sum(x[int(n), :, min(d, x.shape[2] - 1), min(e, x.shape[3] - 1)] * w for d, e, w in places) / ratio**2
+    return y
+
+
+def by_cell(x, boxes, size, scale):
+    """Position-sensitive pooling: each cell of a region has channels of its own."""
+    y = np.zeros((len(boxes), x.shape[1] // size**2, size, size))
+    for r, (n, x1, y1, x2, y2) in enumerate(boxes):
+        high, wide = max((y2 + 1 - y1) * scale, 0.1) / size, max((x2 + 1 - x1) * scale, 0.1) / size
+        for c, i, j in np.ndindex(y.shape[1:]):
+            rows = slice(int(y1 * scale + i * high), int(np.ceil(y1 * scale + (i + 1) * high)))
+            cells = slice(int(x1 * scale + j * wide), int(np.ceil(x1 * scale + (j + 1) * wide)))
+            part = x[int(n), (c * size + i) * size + j, rows, cells]
+            y[r, c, i, j] = part.mean() if part.size else 0
+    return y
+
+
 def unit(old, z, cont):
     i, f, o, g = np.split(z, 4, 2)
     c = cont[:, :, None] * sigmoid(f) * old + sigmoid(i) * np.tanh(g)
@@ -325,6 +350,11 @@ ROWS = [
     Row("ShuffleChannel", "shuffle_channel_param { group: 2 }", lambda x: x[:, [0, 2, 1, 3]]),
     Row("Reorg", "", reorganised, ((2, 4, 4, 6),)),
     Row("ROIPooling", "roi_pooling_param { pooled_h: 2 pooled_w: 3 }", lambda x, z: regions(x, z, 2, 3), (P, (3, 5)), values={1: BOXES}),
+    Row("ROIAlign", "roi_align_param { pooled_h: 2 pooled_w: 3 sampling_ratio: 2 }", lambda x, z: between(x, z, 2, 3, 2), (P, (2, 5)),
+        values={1: BOXES[:2]}),
+    Row("PSROIPooling", "psroi_pooling_param { output_dim: 2 group_size: 3 spatial_scale: 0.5 }", lambda x, z: by_cell(x, z, 3, 0.5),
+        ((2, 18, 5, 6), (3, 5)), values={1: BOXES}),
+    Row("L2Normalization", "", lambda x: x / np.sqrt((x * x).sum((1, 2, 3), keepdims=True))),
 ]  # fmt: skip
 ELSEWHERE = {"LSTM", "RNN", "Parameter", "PriorBox", "DetectionOutput"}  # here, in test_caffe_recurrent.py and the recorded nets
 
@@ -496,3 +526,35 @@ layer { name: "gone" type: "Silence" bottom: "c2" }
         warnings.simplefilter("error")
         made = load_caffe(tmp_path / "net.prototxt")(*(np.float32(a) for a in (z, c, cont)))
     np.testing.assert_allclose(made, np.concatenate([h0, h1 * cont[:, 1:, None]], 1), rtol=1e-5, atol=1e-6)
+
+
+SCORES = 'layer {{ name: "ip" type: "AbsVal" bottom: "{0}" top: "ip" }}\n'
+TRAINING = [
+    'layer { name: "l" type: "NewLoss" bottom: "ip" top: "l" }',
+    'layer { name: "l" type: "New" bottom: "ip" bottom: "data" top: "l" loss_weight: 1 }',
+    'layer { name: "l" type: "New" bottom: "ip" bottom: "label" top: "l" }',
+    'layer { name: "l" type: "Python" bottom: "ip" bottom: "label" top: "l" python_param { module: "m" layer: "L" } loss_weight: 1 }',
+    'layer { name: "l" type: "New" bottom: "label" top: "t" } layer { name: "e" type: "EuclideanLoss" bottom: "ip" bottom: "t" top: "e" }',
+    'layer { name: "l" type: "New" bottom: "ip" bottom: "label" top: "t" top: "s" } layer { name: "m" type: "OtherLoss" bottom: "ip" bottom: "t" bottom: "s" top: "e" }',
+]
+LABELLED = net(Row("AbsVal", "", None, ((2, 4), (2,)))).split("layer { name: \"l\"")[0].replace('"x0"', '"data"').replace('"x1"', '"label"')
+
+
+@pytest.mark.parametrize("layers", TRAINING)
+def test_unknown_layers_that_only_training_needs_are_left_out(layers, tmp_path):
+    (tmp_path / "net.prototxt").write_text(LABELLED + SCORES.format("data") + layers)
+    with pytest.warns(UserWarning, match=r"left out, as only training needs them: 'l' "):
+        model = load_caffe(tmp_path / "net.prototxt")
+    assert model.output_names == ["ip"] and model.input_names == ["data"]
+
+
+@pytest.mark.parametrize("layers", [
+    'layer { name: "l" type: "New" bottom: "ip" top: "l" }',  # may be the scores
+    'layer { name: "l" type: "New" bottom: "ip" top: "t" } layer { name: "e" type: "EuclideanLoss" bottom: "t" bottom: "label" top: "e" }',
+    'layer { name: "l" type: "NewLoss" bottom: "ip" top: "t" } layer { name: "e" type: "AbsVal" bottom: "t" top: "e" }',
+    'layer { name: "l" type: "New" bottom: "ip" bottom: "label" top: "ip" }',
+])  # fmt: skip
+def test_unknown_layers_that_may_make_scores_are_refused(layers, tmp_path):
+    (tmp_path / "net.prototxt").write_text(LABELLED + SCORES.format("data") + layers)
+    with pytest.raises(UnsupportedError, match=r"'l' \(New(Loss)?\): unknown layer type"):
+        load_caffe(tmp_path / "net.prototxt")

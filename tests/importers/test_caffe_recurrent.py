@@ -121,3 +121,30 @@ def test_an_axis_that_is_the_batch_of_a_time_major_blob_is_refused(tmp_path):
     (tmp_path / "net.prototxt").write_text(INPUTS + PLAIN.format("LSTM").replace("axis: 2 }", "axis: 1 }", 1))
     with pytest.raises(UnsupportedError, match="axis 1, which is the batch"):
         load_caffe(tmp_path / "net.prototxt")
+
+
+FRAMES = f"""
+layer {{ name: "frames" type: "Input" top: "frames" input_param {{ shape {{ dim: {T * N} dim: 2 dim: 2 }} }} }}
+layer {{ name: "cont" type: "Input" top: "marks" input_param {{ shape {{ dim: {T * N} }} }} }}
+layer {{ name: "relu" type: "ReLU" bottom: "frames" top: "frames" }}
+layer {{ name: "x" type: "Reshape" bottom: "frames" top: "x" reshape_param {{ shape {{ dim: {T} dim: {N} dim: 4 }} }} }}
+layer {{ name: "turn" type: "Reshape" bottom: "marks" top: "cont" reshape_param {{ shape {{ dim: {T} dim: {N} }} }} }}
+"""
+
+
+def test_frames_that_a_reshape_makes_to_sequences(tmp_path, draw, cont):
+    """As in long-term recurrent convolutional nets: all first frames stand in front, then all second ones."""
+    x, w, b, u, ip, shift = draw((T, N, D)), draw((4 * H, D)), draw(4 * H), draw((4 * H, H)), draw((2, H)), draw(2)
+    model = load(tmp_path, FRAMES + PLAIN.format("LSTM"), {"r": [w, b, u], "ip": [ip, shift]})
+    y, _, _ = naive_lstm(x.clip(0), cont, w, b, u)
+    frames, marks = x.reshape(T * N, 2, 2).astype(np.float32), cont.reshape(-1).astype(np.float32)
+    wanted = turned(softmax(y @ ip.T + shift))
+    np.testing.assert_allclose(model(frames, marks), wanted, rtol=1e-4, atol=1e-6)
+    first = np.arange(T) * N  # the first clip alone
+    np.testing.assert_allclose(model(frames[first], marks[first]), wanted[:1], rtol=1e-4, atol=1e-6)
+
+
+def test_a_reshape_that_takes_samples_apart_is_refused(tmp_path):
+    (tmp_path / "net.prototxt").write_text((FRAMES + PLAIN.format("LSTM")).replace(f"dim: {N} dim: 4", f"dim: {2 * N} dim: 2"))
+    with pytest.raises(UnsupportedError, match="'x' .Reshape. .* takes samples of 4 numbers apart"):
+        load_caffe(tmp_path / "net.prototxt")

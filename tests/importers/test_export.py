@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sparkdl import nn
-from sparkdl.errors import UnsupportedError
+from sparkdl.errors import ShapeError, UnsupportedError
 from sparkdl.importers import load_caffe, load_keras, save_caffe, save_keras, save_onnx
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -204,3 +204,16 @@ def test_keras_is_given_nothing_that_it_computes_otherwise(tmp_path, layer):
     with pytest.raises(UnsupportedError, match="'a'"):
         save_keras(nn.Sequential(a=layer), tmp_path / "n.keras", [(3, 8, 8)])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("first, shape", [
+    (lambda: nn.LSTM(4, 3), (20, 4)), (lambda: nn.TransformerEncoderLayer(8, 2), (20, 8)), (lambda: nn.Embedding(10, 4), (20,)),
+    (lambda: nn.Linear(5, 2), (5,)), (lambda: nn.Conv1d(6, 4, 3), (6, 32)), (lambda: nn.Conv2d(1, 4, 3, data_format="NHWC"), (32, 32, 1)),
+    (lambda: nn.ReLU(), (3, 32, 32)),
+])  # fmt: skip
+def test_a_missing_shape_is_suggested_with_the_axes_of_the_first_layer(tmp_path, first, shape):
+    model = nn.Sequential(first(), nn.Tanh())
+    with pytest.raises(ShapeError) as error:
+        save_onnx(model, tmp_path / "m.onnx")
+    assert f"input_shapes=[{shape}]" in str(error.value)
+    assert model.eval()(np.zeros((2, *shape), np.float32)).shape[0] == 2

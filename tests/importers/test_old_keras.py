@@ -60,3 +60,21 @@ def test_names_with_slashes_are_groups_in_groups(tmp_path):
 def test_layer_scale(tmp_path):
     layers = [("LayerScale", {"name": "scale", "init_values": 1e-6, "projection_dim": 4}, [A])]
     np.testing.assert_array_equal(load_keras(write(tmp_path, layers, "2.15.0"))(X), X * A)
+
+
+@pytest.mark.parametrize("version, more, order", [
+    ("2.0.9", {}, [3, 3, 2, 2]), ("2.2.2", {}, [3, 3, 2, 2]), ("2.2.4", {}, [2, 2, 3, 3]), ("2.1.6-tf", {}, [2, 2, 3, 3]),
+    ("2.4.0", {"reverse_state_order": True}, [3, 3, 2, 2]),
+])  # fmt: skip
+def test_states_of_stacked_cells_stood_in_reverse(tmp_path, version, more, order):
+    cells = [{"class_name": "LSTMCell", "config": {"name": f"c{units}", "units": units}} for units in (2, 3)]
+    stack = {"class_name": "StackedRNNCells", "config": {"name": "s", "cells": cells, **more}}
+    layers = [
+        {"class_name": "InputLayer", "name": "x", "config": {"name": "x", "batch_input_shape": [None, 5, 4]}, "inbound_nodes": []},
+        {"class_name": "RNN", "name": "r", "config": {"name": "r", "cell": stack, "return_state": True}, "inbound_nodes": [[["x", 0, 0, {}]]]},
+    ]
+    config = {"name": "m", "layers": layers, "input_layers": [["x", 0, 0]], "output_layers": [["r", 0, i] for i in range(5)]}
+    (tmp_path / "m.json").write_text(json.dumps({"class_name": "Model", "config": config, "keras_version": version}))
+    y, *states = load_keras(tmp_path / "m.json")(np.ones((1, 5, 4), np.float32))
+    assert [s.shape[1] for s in states] == order
+    np.testing.assert_array_equal(states[order.index(3)], y)

@@ -208,3 +208,35 @@ def test_a_layer_of_ones_own_by_the_name_that_the_error_tells(keras, tmp_path):
         np.testing.assert_array_equal(load_keras(tmp_path / "model.keras")(np.ones((1, 4), np.float32)), [[2, 2, 2, 2]])
     finally:
         del table()["mine>Twice"]
+
+
+ADDED = [
+    ((4,), lambda layers: layers.Dense(3, use_bias=False)),
+    ((5,), lambda layers: layers.Embedding(7, 4)),
+    ((6, 5, 3), lambda layers: layers.Conv2D(4, 3)),
+    ((6, 4), lambda layers: layers.EinsumDense("abc,cd->abd", (None, 3), bias_axes="d")),
+    ((4,), lambda layers: layers.Dense(3)),
+]
+
+
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+@pytest.mark.parametrize("alpha, trainable", [(None, True), (3, True), (3, False)])
+def test_low_rank_additions_are_added(keras, tmp_path, ending, alpha, trainable):
+    for shape, make in ADDED:
+        model = keras.Sequential([keras.Input(shape), make(keras.layers)])
+        layer = model.layers[0]
+        layer.enable_lora(2, lora_alpha=alpha)
+        draw = np.random.default_rng(0)
+        layer.set_weights([draw.normal(size=w.shape) for w in layer.get_weights()])
+        if not trainable:
+            layer.trainable = False
+        model.save(tmp_path / f"model.{ending}")
+        x = draw.integers(0, 7, (2, *shape)).astype(np.float32)
+        np.testing.assert_allclose(load_keras(tmp_path / f"model.{ending}")(x), keras.ops.convert_to_numpy(model(x)), rtol=1e-4, atol=1e-4)
+
+
+def test_inputs_of_whole_numbers_are_cut_before_they_are_sorted_into_bins(keras, tmp_path):
+    model = keras.Sequential([keras.Input((3,), dtype="int64"), keras.layers.Discretization([-0.5, 1.5, 2.5])])
+    model.save(tmp_path / "model.keras")
+    x = np.float32([[2.9, -0.7, 1.6], [3, -1, 0]])
+    np.testing.assert_array_equal(load_keras(tmp_path / "model.keras")(x), keras.ops.convert_to_numpy(model(x)))

@@ -82,8 +82,25 @@ def test_prefixes_of_wrappers_and_checkpoints_of_one_state(tmp_path, prefix):
 
 def test_several_states_are_not_guessed(tmp_path):
     state = {"generator": theirs().state_dict(), "critic": theirs().state_dict()}
-    with pytest.raises(FormatError, match="or several; it holds 'generator', 'critic'"):
+    with pytest.raises(FormatError, match=r"several state dicts: 'generator', 'critic'; .*key='generator'"):
         read_state(save(tmp_path / "w.pt", state, "zip"))
+
+
+@pytest.mark.parametrize("kind", ["zip", "chain"])
+def test_a_key_chooses_a_state_dict(tmp_path, kind):
+    net = theirs()
+    other = {name: 2 * array for name, array in net.state_dict().items()}
+    path = save(tmp_path / "w.pt", {"epoch": 3, "model": net.state_dict(), "ema": {"decay": 0.9, "shadow": other}}, kind)
+    scale = {None: 1, "model": 1, "ema.shadow": 2}
+    for key, factor in scale.items():
+        model = load_torch(path, ours(), key=key)
+        np.testing.assert_array_equal(model["3"].weight.value, factor * net[3].weight.detach().numpy())
+    with pytest.raises(FormatError, match="no state dict under 'emma'; there are 'model', 'ema.shadow'"):
+        load_torch(path, ours(), key="emma")
+    with pytest.raises(ValueError, match="key is the name of a state dict"):
+        load_torch(path, ours(), key=3)
+    with pytest.raises(FormatError, match="under 'model'; there is none"):
+        load_torch(save(tmp_path / "plain.pt", net.state_dict(), kind), ours(), key="model")
 
 
 def test_tensors_with_attributes_and_shared_storages(tmp_path):
@@ -181,11 +198,19 @@ def test_an_archive_whose_storage_grows(tmp_path):
         read_state(path)
 
 
-def test_whole_modules_and_torch7_are_refused(tmp_path):
-    path = tmp_path / "whole.pt"
-    torch.save(theirs(), path)
-    with pytest.raises(UnsupportedError, match="state_dict"):
-        read_state(path)
+@pytest.mark.filterwarnings("ignore:Couldn't retrieve source code")
+@pytest.mark.parametrize("kind", ["zip", "chain"])
+def test_whole_modules_are_refused(tmp_path, kind):
+    words = "holds a whole torch.nn.modules.container.Sequential, whose code is not in the file.*model.state_dict"
+    with pytest.raises(UnsupportedError, match=words):
+        read_state(save(tmp_path / "whole.pt", theirs(), kind))
+    path = save(tmp_path / "checkpoint.pt", {"epoch": 3, "model": theirs(), "optimizer": {"lr": 0.1}}, kind)
+    for key in (None, "model"):
+        with pytest.raises(UnsupportedError, match="holds under 'model' a whole torch.nn.modules.container.Sequential"):
+            read_state(path, key)
+
+
+def test_torch7_files_are_refused(tmp_path):
     (tmp_path / "old.t7").write_bytes(b"\x04\0\0\0")
     with pytest.raises(UnsupportedError, match="load_lua"):
         read_state(tmp_path / "old.t7")

@@ -147,6 +147,7 @@ def curve(text, at):
         ('lr_policy: "inv" gamma: 0.01 power: 0.75', lambda t: (1 + 0.01 * t) ** -0.75),
         ('lr_policy: "multistep" gamma: 0.5 stepvalue: 5 stepvalue: 20', lambda t: 0.5 ** ((t >= 5) + (t >= 20))),
         ('lr_policy: "poly" power: 2 max_iter: 50', lambda t: (1 - t / 50) ** 2),
+        ('lr_policy: "multifixed" stagelr: 1 stagelr: 4 stagelr: 3 stageiter: 5 stageiter: 19 stageiter: 30', lambda t: 0.5 if t <= 5 else 2 if t <= 19 else 1.5),
         ('lr_policy: "sigmoid" gamma: -0.2 stepsize: 20', lambda t: 1 / (1 + np.exp(0.2 * (t - 20)))),
     ],
 )
@@ -162,9 +163,22 @@ def test_all_solvers_of_the_caffe_project():
         rule_and_schedule(read_solver(path))
 
 
+def test_the_batch_size_is_that_of_the_state_that_is_trained(solver, tmp_path):
+    data = NET.split("layer {")[1]
+    other = data.replace("include { phase: TRAIN }", 'include { phase: TRAIN stage: "big" }').replace("batch_size: 8", "batch_size: 64")
+    first = data.replace("include { phase: TRAIN }", 'include { phase: TRAIN not_stage: "big" }')
+    (tmp_path / "tiny.prototxt").write_text(NET.replace(data, other + "layer {" + first))
+    assert load_caffe_solver(solver, progress=False).batch_size == 8
+    solver.write_text(SOLVER + ' train_state { stage: "big" }')
+    assert load_caffe_solver(solver, progress=False).batch_size == 64
+
+
 def test_a_solver_without_what_its_policy_needs(tmp_path):
     (tmp_path / "s.prototxt").write_text('base_lr: 1 lr_policy: "step" gamma: 0.1')
     with pytest.raises(FormatError, match="'step' needs stepsize"):
+        read_solver(tmp_path / "s.prototxt")
+    (tmp_path / "s.prototxt").write_text('base_lr: 1 lr_policy: "multifixed" stagelr: 1 stageiter: 2 stageiter: 3')
+    with pytest.raises(FormatError, match="2 of stageiter, 1 of stagelr"):
         read_solver(tmp_path / "s.prototxt")
 
 
@@ -251,11 +265,23 @@ def test_recurrent_dropout_is_one_choice_for_all_steps(tmp_path, kind):
 
 
 def test_training_options_that_are_not_known_warn(tmp_path):
-    training = {"optimizer_config": {"class_name": "Adam", "config": {"clipnorm": 1.0}}, "loss": {"class_name": "BinaryCrossentropy", "config": {"label_smoothing": 0.1}}}
+    training = {"optimizer_config": {"class_name": "Adam", "config": {"clipnorm": 1.0}}, "loss": {"class_name": "Huber", "config": {"label_smoothing": 0.1}}}
     with pytest.warns(UserWarning) as said:
         model = loaded(tmp_path, described(("Dense", {"units": 1}), compile_config=training), compile=True)
     assert [word for word in ("own norm", "label smoothing") if not any(word in str(w.message) for w in said)] == []
     assert model.compiled.loss is None and model.compiled.clip is None
+
+
+@pytest.mark.parametrize("kind, options, made", [
+    ("CategoricalCrossentropy", {}, "CategoricalCrossEntropyLoss(label_smoothing=0.1)"),
+    ("BinaryCrossentropy", {}, "BCELoss(label_smoothing=0.1)"),
+    ("BinaryCrossentropy", {"from_logits": True}, "BCEWithLogitsLoss(label_smoothing=0.1)"),
+])  # fmt: skip
+def test_label_smoothing(tmp_path, kind, options, made):
+    given = {"module": "keras.losses", "class_name": kind, "config": {"label_smoothing": 0.1, **options}, "registered_name": None}
+    training = {"optimizer_config": {"class_name": "SGD", "config": {"lr": 0.1}}, "loss": given}
+    model = loaded(tmp_path, described(("Dense", {"units": 2}), compile_config=training), compile=True)
+    assert repr(model.compiled.loss) == made
 
 
 @pytest.mark.parametrize("version, clips", [("1.2.2", True), ("2.3.1", True), ("2.2.4-tf", False)])

@@ -81,6 +81,29 @@ def roi_pool_by_picture(layer, x, regions):
     return y
 
 
+def roi_align_by_picture(layer, x, regions):
+    at = [np.flatnonzero(regions[:, 0] == i) for i in range(len(x))]
+    y = np.zeros((len(regions), x.shape[1], 2, 3))
+    for i, rows in enumerate(at):
+        boxes = np.concatenate([regions[rows, 1:3], np.maximum(regions[rows, 3:], regions[rows, 1:3])], 1)
+        y[rows] = nn.RoiAlign((2, 3), 0.5, 2).double()(x[i : i + 1], boxes[None])[0]
+    return y
+
+
+def psroi_pool(layer, x, regions):
+    size, scale = layer.group_size, layer.spatial_scale
+    y = np.zeros((len(regions), layer.output_dim, size, size))
+    for r, (n, *corners) in enumerate(regions):
+        start = [np.floor(v + 0.5) * scale for v in corners[:2]]
+        width = [max((np.floor(v + 0.5) + 1) * scale - s, 0.1) / size for v, s in zip(corners[2:], start, strict=True)]
+        for c, i, j in np.ndindex(y.shape[1:]):
+            low = [max(int(np.floor(s + at * w)), 0) for s, w, at in zip(start, width, (j, i), strict=True)]
+            high = [max(int(np.ceil(s + (at + 1) * w)), 0) for s, w, at in zip(start, width, (j, i), strict=True)]
+            part = x[int(n), (c * size + i) * size + j, low[1] : high[1], low[0] : high[0]]
+            y[r, c, i, j] = part.mean() if part.size else 0
+    return y
+
+
 def best_places(layer, x):
     return np.stack([np.argsort(-row)[:2] for row in x.reshape(len(x), -1)])[:, None]
 
@@ -541,6 +564,33 @@ CASES = {
         mixes="regions name pictures of the batch",
         bad=[(((2, 2, 4, 4), (2, 4)), "takes")],
         refused=[(lambda: nn.CaffeRoiPool(0), "output_size")],
+    ),
+    "CaffeRoiAlign": Case(
+        lambda: nn.CaffeRoiAlign((2, 3), spatial_scale=0.5, sampling_ratio=2),
+        ((3, 2, 6, 7), (3, 5)),
+        roi_align_by_picture,
+        inputs=[None, picture_boxes],
+        no_gradient="for scoring",
+        mixes="regions name pictures of the batch",
+        bad=[(((2, 2, 4, 4), (2, 4)), "takes")],
+        refused=[(lambda: nn.CaffeRoiAlign(0), "output_size")],
+    ),
+    "CaffePsRoiPool": Case(
+        lambda: nn.CaffePsRoiPool(2, 3, spatial_scale=0.5),
+        ((3, 18, 6, 7), (3, 5)),
+        psroi_pool,
+        inputs=[None, picture_boxes],
+        no_gradient="for scoring",
+        mixes="regions name pictures of the batch",
+        bad=[(((2, 18, 4, 4), (2, 4)), "takes"), (((2, 4, 4, 4), (2, 5)), "18 channels")],
+        refused=[(lambda: nn.CaffePsRoiPool(0, 3), "output_dim")],
+    ),
+    "CaffeTimeSteps": Case(  # more steps, which batches of one do not fit, are in test_special.py
+        lambda: nn.CaffeTimeSteps(1),
+        (6, 2),
+        lambda layer, x: x[:, None],
+        mixes="samples become sequences",
+        refused=[(lambda: nn.CaffeTimeSteps(0), "steps must be")],
     ),
     "Hashes": Case(  # the bins of 0 to 4, and with the salt, are those of Keras's own tests
         lambda: nn.Hashes(3),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sparkdl import nn
+from sparkdl.errors import ShapeError
 from sparkdl.nn.context import Run
 from sparkdl.nn.graph import program_of
 from sparkdl.nn.program import Pass
@@ -284,3 +285,12 @@ def test_dropouts_kernel_draws_what_the_formula_says(shape):
     ctx = context(shape[0], seed=5, step=6)
     x = np.zeros(shape, np.float32)
     assert np.array_equal(kept(ctx, x, 0.3, 2.0), 2.0 * (uniform(ctx, shape) >= 0.3))
+
+
+def test_time_steps_of_sequences():
+    layer, x = nn.CaffeTimeSteps(3), np.float32(np.arange(12).reshape(6, 2))
+    y = layer.train()(x)
+    np.testing.assert_array_equal(y, [[x[0], x[2], x[4]], [x[1], x[3], x[5]]])
+    np.testing.assert_array_equal(layer.backward(y), x)
+    with pytest.raises(ShapeError, match="a multiple of 3 samples"):
+        layer(x[:4])

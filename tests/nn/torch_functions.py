@@ -66,12 +66,12 @@ NAIVE = {
         AlphaDropout Dropout1d Dropout2d Dropout3d GaussianDropout GaussianNoise GaussianSampler
     """,
     "of detectors": """
-        Anchor BoxHead CaffeDetectionOutput CaffePriorBox CaffeRoiPool
+        Anchor BoxHead CaffeDetectionOutput CaffePriorBox CaffePsRoiPool CaffeRoiAlign CaffeRoiPool
         DetectionOutputFrcnn FPN MaskHead Nms Pooler Proposal
         PyramidProposal RegionProposal RoiAlign RoiPool
     """,
     "from papers and from older libraries": """
-        BinaryThreshold BinaryTreeLSTM CaffeBatchReindex CaffeFilter
+        BinaryThreshold BinaryTreeLSTM CaffeBatchReindex CaffeFilter CaffeTimeSteps
         ContrastiveNorm ConvMap2d Cosine CropLike CrossProduct DivisiveNorm Euclidean
         FeedForward Highway LSTMPeephole LocallyConnected1d LocallyConnected2d Maxout MeanVarianceNorm Mixture
         NegativeEntropyPenalty NormalizeScale Recompute RecurrentDecoder Reorg Resample SReLU ScaleShift Scan

@@ -19,19 +19,22 @@ from sparkdl.importers.caffe.message import Message
 from sparkdl.importers.caffe.net import DATA, LOSSES, METRICS, SINKS, data_shapes, with_scores
 from sparkdl.importers.caffe.table import table
 from sparkdl.importers.caffe.time import KEEPING, time_first
+from sparkdl.importers.caffe.unknown import for_training, is_loss
 from sparkdl.importers.caffe.weights import fits
 from sparkdl.importers.limits import current, within
 from sparkdl.nn.node import Input
 
 Blobs = Mapping[str, list[np.ndarray]]
+_KNOWN = DATA | LOSSES | METRICS | SINKS
 
 
 def check_supported(layers: Sequence[Message]) -> None:
     """One error with all layers that cannot be converted, before any weight is looked at."""
     known, timed, bad = table(), time_first(layers), []
+    spare = for_training(layers, _KNOWN | known.keys())
     for layer in layers:
         kind = layer["type"]
-        if kind in DATA | LOSSES | METRICS | SINKS:
+        if kind in _KNOWN or any(layer is each for each in spare):
             continue
         if kind == "Python" and kind not in known:
             made = ".".join(layer["python_param"][f] for f in ("module", "layer"))
@@ -168,8 +171,13 @@ class NetBuilder:
 
     def run(self, layers: Sequence[Message], train: bool = False) -> nn.Graph:
         self.train = train
-        self.losses = [layer for layer in layers if layer["type"] in LOSSES]
-        kept = [layer for layer in with_scores(layers) if layer["type"] not in LOSSES | METRICS]
+        spare = for_training(layers, _KNOWN | table().keys())
+        if spare:
+            shown = ", ".join(f"{layer['name']!r} ({layer['type']})" for layer in spare)
+            warnings.warn(f"layers of unknown types are left out, as only training needs them: {shown}.", stacklevel=2)
+        left = {id(layer) for layer in spare}
+        self.losses = [layer for layer in layers if layer["type"] in LOSSES or (id(layer) in left and is_loss(layer))]
+        kept = [layer for layer in with_scores(layers) if layer["type"] not in LOSSES | METRICS and id(layer) not in left]
         self._channels(kept)
         self.time_first = time_first(kept)
         for layer in kept:

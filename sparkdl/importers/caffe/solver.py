@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -70,7 +71,7 @@ def load_caffe_solver(
         penalty = _penalty(solver)
         groups = _groups(model.multipliers, arguments, penalty)
         rule = getattr(optim, kind)(**arguments, schedule=schedule, groups=groups or None, regularizer=penalty)
-        chosen: dict[str, Any] = {"batch_size": _batch_size(prototxt_) * max(solver["iter_size"], 1)}
+        chosen: dict[str, Any] = {"batch_size": _batch_size(prototxt_, state) * max(solver["iter_size"], 1)}
         if solver["max_iter"]:
             chosen["end"] = optim.max_iteration(solver["max_iter"])
         if solver["test_interval"] > 0:
@@ -122,7 +123,7 @@ def _schedule(solver: Message) -> Any:
     policy, gamma, power = solver["lr_policy"] or "fixed", solver["gamma"], solver["power"]
     needs = {
         "step": ("gamma", "stepsize"), "multistep": ("gamma", "stepvalue"), "exp": ("gamma",), "inv": ("gamma", "power"),
-        "poly": ("power", "max_iter"), "sigmoid": ("gamma", "stepsize"),
+        "poly": ("power", "max_iter"), "sigmoid": ("gamma", "stepsize"), "multifixed": ("stagelr", "stageiter"),
     }  # fmt: skip
     missing = [field for field in needs.get(policy, ()) if field not in solver]
     if missing:
@@ -142,7 +143,20 @@ def _schedule(solver: Message) -> Any:
         return optim.PolynomialLR(solver["max_iter"], power, **unit)
     if policy == "sigmoid":
         return optim.SigmoidLR(gamma, solver["stepsize"])
+    if policy == "multifixed":
+        return _stages(solver)
     raise UnsupportedError(f"lr_policy {policy!r}; known are fixed, {', '.join(needs)}.")
+
+
+def _stages(solver: Message) -> Any:
+    """Intel's multifixed: rates by hand, each up to and with an iteration; the last one stays."""
+    from sparkdl import optim
+
+    rates, ends = solver["stagelr"], solver["stageiter"]
+    if len(rates) != len(ends) or not solver["base_lr"]:
+        raise FormatError(f"lr_policy 'multifixed': {len(ends)} of stageiter, {len(rates)} of stagelr, base_lr {solver['base_lr']}.")
+    factors = [optim.ConstantLR(rate / solver["base_lr"], sys.maxsize, "iteration") for rate in rates]
+    return optim.SequentialLR(factors, [end + 1 for end in ends[:-1]], "iteration")
 
 
 def _groups(multipliers: dict[str, tuple[float, float]], arguments: dict[str, Any], penalty: Any) -> dict[str, Any]:
@@ -185,9 +199,11 @@ def _net_of(solver: Message, path: Path, net: str | Path | Message | None) -> An
     return found
 
 
-def _batch_size(net: Any) -> int:
+def _batch_size(source: Any, state: Message) -> int:
     """The batch size of the train net's data layer; 32 where it has none."""
-    for layer in in_phase(read_net(net), "TRAIN"):
+    net = read_net(source)
+    own = net["state"]
+    for layer in in_phase(net, "TRAIN", state["level"] or own["level"], [*own["stage"], *state["stage"]]):
         if layer["type"] in DATA:
             for field in _BATCH:
                 if field in layer and layer[field]["batch_size"]:

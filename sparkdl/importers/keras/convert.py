@@ -141,6 +141,7 @@ class NetBuilder:
         self.trainable = True
         self.depth = 0
         self.calls = 0
+        self.whole: set[int] = set()  # inputs of whole numbers, by the id of their node
 
     # -- weights that no file holds --------------------------------------------------------------------------------
     def initial(self, c: Conversion, shape: tuple[int, ...], fill: float | None) -> np.ndarray:
@@ -181,7 +182,10 @@ class NetBuilder:
             shape = shape[0]
         if shape is not None and (not isinstance(shape, list) or not shape or not all(n is None or isinstance(n, int) and n >= 0 for n in shape)):
             raise FormatError(f"input {spec.name!r}: its shape is {str(shape)[:80]}.")
-        return Tensor(build.new_input(None if shape is None else shape[1:], spec.name))
+        value = build.new_input(None if shape is None else shape[1:], spec.name)
+        if "int" in str(spec.config.get("dtype")):
+            self.whole.add(id(value.node))
+        return Tensor(value)
 
     def model(self, model: ModelSpec, inputs: list[Tensor], prefix: str) -> list[Tensor]:
         """Writes all calls of a model down, each after those it reads from; its outputs."""

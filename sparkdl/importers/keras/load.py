@@ -143,7 +143,7 @@ def _text(path: Path) -> Any:
 def _version(text: str, config: Any) -> Version:
     parts = text.split("-")[0].split(".")
     if parts and parts[0].isdigit():
-        return int(parts[0]), int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
+        return int(parts[0]), *(int(part) if part.isdigit() else 0 for part in (parts[1:3] or ["0"]))
     if isinstance(config, dict) and "module" in config:
         return 3, 0
     return (1, 2) if _looks_like_keras1(config) else (2, 0)

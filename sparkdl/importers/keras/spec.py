@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-Version = tuple[int, int]
+Version = tuple[int, ...]  # (major, minor), and a third number where it is known
 
 
 @dataclass(frozen=True)

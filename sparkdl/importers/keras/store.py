@@ -11,6 +11,7 @@ import numpy as np
 
 from sparkdl.errors import FormatError
 from sparkdl.importers.hdf5 import Dataset, Group, Hdf5
+from sparkdl.importers.keras.lora import merged, with_lora
 from sparkdl.importers.keras.spec import LayerSpec, ModelSpec
 from sparkdl.importers.limits import current, within
 
@@ -107,10 +108,12 @@ class _Legacy:
         if len(found) != len(order):
             layer.weights = list(found)
             return
-        for spec, _, _ in order:
-            spec.weights = []
-        for (spec, _, _), array in zip(order, found, strict=True):
-            spec.weights.append(array)  # type: ignore[union-attr]
+        by_name: dict[int, dict[str, Any]] = {}
+        for (spec, name, _), array in zip(order, found, strict=True):
+            by_name.setdefault(id(spec), {})[name] = array
+        for spec in {id(spec): spec for spec, _, _ in order}.values():
+            own = by_name[id(spec)]
+            spec.weights = merged(spec, {name: own[name] for s, name, _ in slots if s is spec}, read)
 
 
 def _grouped(layer: LayerSpec, count: int) -> bool:
@@ -121,7 +124,7 @@ def _grouped(layer: LayerSpec, count: int) -> bool:
 def _slots(layer: LayerSpec, variables: Variables, trainable: bool = True) -> Iterator[tuple[LayerSpec, str, bool]]:
     """``(layer, variable, trained)`` of a layer, and of all inside it, in order of definition."""
     trainable = trainable and layer.trainable
-    for name in variables(layer):
+    for name in with_lora(layer, variables(layer)):
         yield layer, name.rstrip("!"), trainable and not name.endswith("!")
     for inner in layer.children.values():
         yield from _slots(inner, variables, trainable)

@@ -197,13 +197,14 @@ def loss_from(given: Any) -> Any:
     from sparkdl import nn
 
     kind, config = _plain(given)
-    if config.get("label_smoothing"):
-        raise ValueError("label smoothing")
+    smoothing = {"label_smoothing": float(config["label_smoothing"])} if config.get("label_smoothing") else {}
+    if smoothing and kind not in ("categoricalcrossentropy", "binarycrossentropy"):
+        raise ValueError(f"label smoothing of {kind}")
     if config.get("from_logits"):
         logits = {"sparsecategoricalcrossentropy": "CrossEntropyLoss", "binarycrossentropy": "BCEWithLogitsLoss"}
         if kind not in logits:
             raise ValueError(f"{kind} from logits")
-        return getattr(nn, logits[kind])()
+        return getattr(nn, logits[kind])(**smoothing)
     if kind not in _LOSSES:
         raise ValueError("no such loss")
     if kind == "poisson":
@@ -212,7 +213,7 @@ def loss_from(given: Any) -> Any:
         return nn.MarginLoss(squared=True)
     if kind == "cosinesimilarity":
         return nn.CosineProximityLoss(of_vectors=True)
-    return nn.HuberLoss(float(config.get("delta") or 1.0)) if kind.startswith("huber") else getattr(nn, _LOSSES[kind])()
+    return nn.HuberLoss(float(config.get("delta") or 1.0)) if kind.startswith("huber") else getattr(nn, _LOSSES[kind])(**smoothing)
 
 
 def metric_from(given: Any) -> Any:

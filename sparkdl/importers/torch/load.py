@@ -17,17 +17,18 @@ from sparkdl.nn.parameter import Parameter
 _PREFIXES = ("module.", "_orig_mod.", "model.")  # of DataParallel, torch.compile and Lightning
 
 
-def load_torch(path: str | Path, model: Module, match: str = "name") -> Module:
+def load_torch(path: str | Path, model: Module, match: str = "name", *, key: str | None = None) -> Module:
     """Copies the weights of a PyTorch ``state_dict`` (safetensors, or ``.pt`` without running its pickle) into ``model``.
 
     ``match="name"`` takes the arrays of equal names (prefixes ``module.``, ``_orig_mod.`` and ``model.`` are dropped), ``"order"`` one after another, as
-    long as shapes agree. Missing or misshaped arrays fail by name before anything is copied; surplus ones warn.
+    long as shapes agree. ``key`` chooses among the state dicts of a checkpoint (``"ema"``; ``"nets.critic"`` for one
+    inside another dict). Missing or misshaped arrays fail by name before anything is copied; surplus ones warn.
     Returns the model.
     """
     if match not in ("name", "order"):
         raise ValueError(f"load_torch: match is 'name' or 'order', got {match!r}.")
     with reading(path):
-        state = read_state(path)
+        state = read_state(path, key)
     if match == "order":
         given = [(name, array) for name, array in state.items() if not name.endswith("num_batches_tracked")]
         own = [(name, target) for name, target in _targets(model) if not name.endswith("num_batches_tracked")]
@@ -78,8 +79,10 @@ def _targets(model: Module) -> list[tuple[str, np.ndarray]]:
     return found
 
 
-def read_state(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a safetensors or ``.pt`` file by name."""
+def read_state(path: str | Path, key: str | None = None) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors or ``.pt`` file by name; ``key`` chooses among several state dicts."""
+    if key is not None and not isinstance(key, str):
+        raise ValueError(f"load_torch: key is the name of a state dict in the file, got {key!r}.")
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}.")
@@ -96,5 +99,7 @@ def read_state(path: str | Path) -> dict[str, np.ndarray]:
             "again, which load_torch reads."
         )
     if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
-        return read_pt(path)
+        return read_pt(path, key)
+    if key is not None:
+        raise FormatError(f"{path}: a safetensors file is one state dict, without keys such as {key[:80]!r}.")
     return read_safetensors(path)

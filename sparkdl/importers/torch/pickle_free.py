@@ -123,7 +123,7 @@ class _Machine:
             if isinstance(stack[-1], Made):
                 stack[-1].state = state
         elif op in ("BINPERSID", "PERSID"):
-            stack.append(Stored(stack.pop() if op == "BINPERSID" else arg))
+            stack.append(_referred(stack.pop() if op == "BINPERSID" else arg))
         elif op == "SETITEM":
             value, key = stack.pop(), stack.pop()
             _items(stack[-1])[_key(key)] = value
@@ -162,6 +162,13 @@ class _Machine:
                 del self.stack[i:]
                 return items
         raise IndexError
+
+
+def _referred(id: Any) -> Any:
+    """A storage; or a class, to which the old form of whole modules adds its source text."""
+    if isinstance(id, tuple) and len(id) > 1 and isinstance(id[0], str) and id[0] == "module" and isinstance(id[1], Name):
+        return id[1]
+    return Stored(id)
 
 
 def _operations(stream: IO[bytes]) -> Iterator[tuple[str, Any]]:

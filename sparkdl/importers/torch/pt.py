@@ -15,28 +15,25 @@ from sparkdl.errors import FormatError, SparkDLError, UnsupportedError
 from sparkdl.importers.bfloat16 import bfloat16
 from sparkdl.importers.limits import current, read_file, unpacked, within
 from sparkdl.importers.torch.pickle_free import Made, Name, Stored, read, short
+from sparkdl.importers.torch.states import choose, is_tensor
 
 _STORAGES = {
     "DoubleStorage": "<f8", "FloatStorage": "<f4", "HalfStorage": "<f2", "LongStorage": "<i8", "IntStorage": "<i4",
     "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "?", "BFloat16Storage": "<u2",
 }  # fmt: skip
-_TENSORS = (
-    "_rebuild_tensor_v2", "_rebuild_tensor", "_rebuild_parameter", "_rebuild_parameter_with_state", "_rebuild_from_type_v2",
-)  # fmt: skip
 _MAGIC = 0x1950A86A20F9469CFC6C
-_WRAPPED = ("state_dict", "model_state_dict", "model", "net", "params", "weights")
 
 Storages = Callable[[str, np.dtype, int], np.ndarray]
 
 
-def read_pt(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of a state dict by name; bfloat16 becomes float32."""
+def read_pt(path: Path, inside: str | None = None) -> dict[str, np.ndarray]:
+    """The tensors of a state dict, or of the one at the key ``inside``, by name; bfloat16 becomes float32."""
     with open(path, "rb") as file:
         zipped = file.read(4) == b"PK\x03\x04"
-    return _from_zip(path) if zipped else _from_chain(path)
+    return _from_zip(path, inside) if zipped else _from_chain(path, inside)
 
 
-def _from_zip(path: Path) -> dict[str, np.ndarray]:
+def _from_zip(path: Path, inside: str | None) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = {info.filename: info for info in archive.infolist()}
@@ -61,7 +58,7 @@ def _from_zip(path: Path) -> dict[str, np.ndarray]:
                     arrays[key] = _values(_member(archive, info), dtype, count, key)
                 return _of_type(arrays[key], dtype, key)
 
-            return _state(path, value, storage, path.stat().st_size)
+            return _state(path, value, inside, storage, path.stat().st_size)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, RuntimeError, ValueError) as error:
         if isinstance(error, SparkDLError):
             raise
@@ -74,7 +71,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int | None =
         return file.read(info.file_size)
 
 
-def _from_chain(path: Path) -> dict[str, np.ndarray]:
+def _from_chain(path: Path, inside: str | None) -> dict[str, np.ndarray]:
     data = read_file(path, current().file)
     stream = io.BytesIO(data)
     if data[:1] != b"\x80" or read(stream) != _MAGIC:
@@ -109,7 +106,7 @@ def _from_chain(path: Path) -> dict[str, np.ndarray]:
             raise FormatError(f"{path}: the storage {key[:40]!r} is missing.")
         return _of_type(arrays[key], dtype, key)
 
-    return _state(path, value, storage, len(data))
+    return _state(path, value, inside, storage, len(data))
 
 
 def _values(raw: bytes, dtype: np.dtype, count: int, key: str) -> np.ndarray:
@@ -154,33 +151,10 @@ def _stored(value: Any) -> list[Stored]:
     return found
 
 
-def _state(path: Path, value: Any, storage: Storages, size: int) -> dict[str, np.ndarray]:
-    table = value
-    if isinstance(table, Made):
-        raise UnsupportedError(
-            f"{path} holds a whole {short(table.function)}, whose code is not in the file; in PyTorch, save its weights: "
-            "torch.save(model.state_dict(), path), or safetensors.torch.save_file(model.state_dict(), path)."
-        )
-    for _ in range(4):
-        if not isinstance(table, dict):
-            break
-        inside = [v for v in table.values() if isinstance(v, dict) and any(_is_tensor(each) for each in v.values())]
-        only = inside[0] if len(inside) == 1 else None
-        inner = next((table[key] for key in _WRAPPED if isinstance(table.get(key), dict)), only)
-        if inner is None or any(_is_tensor(v) for v in table.values()):
-            break
-        table = inner
-    if not isinstance(table, dict) or not any(_is_tensor(v) for v in table.values()):
-        held = f"; it holds {', '.join(short(key) for key in list(table)[:10])}" if isinstance(table, dict) and table else ""
-        raise FormatError(f"{path} holds no state dict (a dict of tensors by name), or several{held}. Save the one that is meant.")
+def _state(path: Path, value: Any, inside: str | None, storage: Storages, size: int) -> dict[str, np.ndarray]:
+    table = choose(path, value, inside)
     budget = [64 * size + (1 << 20)]
-    return {str(k): _tensor(path, str(k), v, storage, budget) for k, v in table.items() if _is_tensor(v)}
-
-
-def _is_tensor(value: Any) -> bool:
-    return isinstance(value, Made) and isinstance(value.function, Name) and value.function.module.startswith("torch") and (
-        value.function.name in _TENSORS
-    )
+    return {str(k): _tensor(path, str(k), v, storage, budget) for k, v in table.items() if is_tensor(v)}
 
 
 def _tensor(path: Path, name: str, made: Made, storage: Storages, budget: list[int]) -> np.ndarray:
@@ -188,12 +162,12 @@ def _tensor(path: Path, name: str, made: Made, storage: Storages, budget: list[i
         args = made.args
         if not isinstance(args, tuple) or not args:
             break
-        if made.function.name.startswith("_rebuild_parameter") and _is_tensor(args[0]):
+        if made.function.name.startswith("_rebuild_parameter") and is_tensor(args[0]):
             made = args[0]
             continue
         if made.function.name == "_rebuild_from_type_v2" and len(args) > 2:  # a tensor with attributes of its own
             made = Made(args[0], args[2])
-            if not _is_tensor(made):
+            if not is_tensor(made):
                 break
             continue
         if len(args) >= 4 and isinstance(args[0], Stored):

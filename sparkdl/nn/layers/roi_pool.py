@@ -104,8 +104,7 @@ class RoiAlign(_Roi):
 
     def forward(self, x, regions, ctx):
         v, regions = self._checked(x, regions)
-        y = np.zeros((*regions.shape[:2], *self._size(), v.shape[3]), x.dtype)
-        _interpolate(y, v, regions, x.dtype.type(self.spatial_scale), self.sampling_ratio, self.aligned, False)
+        y = interpolated(v, regions, self._size(), self.spatial_scale, self.sampling_ratio, self.aligned)
         ctx.save(regions, v.shape)
         return self._out(y)
 
@@ -122,6 +121,13 @@ def largest(v, regions, size, scale):
     best = np.full(y.shape, -1, np.int64)
     _largest(y, best, v, regions, v.dtype.type(scale))
     return y, best
+
+
+def interpolated(v, regions, size, scale, sampling_ratio, aligned):
+    """The means of points between places of channels-last maps in each cell."""
+    y = np.zeros((*regions.shape[:2], *size, v.shape[3]), v.dtype)
+    _interpolate(y, v, regions, v.dtype.type(scale), sampling_ratio, aligned, False)
+    return y
 
 
 @njit

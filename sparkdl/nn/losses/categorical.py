@@ -5,6 +5,7 @@ import numpy as np
 from sparkdl.errors import ShapeError
 from sparkdl.nn.losses.elementwise import ElementwiseLoss
 from sparkdl.nn.losses.loss import Loss, check_labels
+from sparkdl.nn.losses.smoothing import checked_smoothing, smoothed
 
 _LEAST = 1e-7
 
@@ -12,7 +13,8 @@ _LEAST = 1e-7
 class CategoricalCrossEntropyLoss(Loss):
     """``-sum(t * log(q))`` with ``q = y / sum(y)`` kept in ``1e-7 .. 1 - 1e-7``, averaged over all places.
 
-    For outputs before their softmax take CrossEntropyLoss, which is faster and more exact.
+    ``label_smoothing`` e takes ``(1 - e) * t + e / classes`` for ``t``. For outputs before their softmax take
+    CrossEntropyLoss, which is faster and more exact.
 
     Shapes
     ------
@@ -21,6 +23,10 @@ class CategoricalCrossEntropyLoss(Loss):
 
     Source: Keras, ``categorical_crossentropy`` and ``sparse_categorical_crossentropy``.
     """
+
+    def __init__(self, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
+        super().__init__(reduction)
+        self.label_smoothing = checked_smoothing(self, label_smoothing)
 
     def check(self, y, target):
         if target is not None and target.shape == y.shape and y.ndim > 1:
@@ -35,10 +41,12 @@ class CategoricalCrossEntropyLoss(Loss):
         return (target[..., None] == np.arange(y.shape[-1])).astype(y.dtype)
 
     def terms(self, y, target):
+        target = smoothed(target, self.label_smoothing, y.shape[-1])
         q = np.clip(y / y.sum(-1, keepdims=True), _LEAST, 1 - _LEAST)
         return -(target * np.log(q)).sum(-1), None
 
     def slope(self, y, target):
+        target = smoothed(target, self.label_smoothing, y.shape[-1])
         total = y.sum(-1, keepdims=True)
         q = y / total
         dq = -target * ((q >= _LEAST) & (q <= 1 - _LEAST)) / np.maximum(q, y.dtype.type(_LEAST))

@@ -188,6 +188,18 @@ CASES = [
         bits(3),
         torch=lambda y, t: F.binary_cross_entropy(y, t, weight=torch.tensor(W3, dtype=y.dtype)),
     ),
+    Case(
+        lambda: nn.BCELoss(label_smoothing=0.2),
+        uniform(3),
+        bits(3),
+        torch=lambda y, t: F.binary_cross_entropy(y, 0.8 * t + 0.1),
+    ),
+    Case(
+        lambda: nn.BCEWithLogitsLoss(label_smoothing=0.2),
+        normal(3),
+        bits(3),
+        torch=lambda y, t: F.binary_cross_entropy_with_logits(y, 0.8 * t + 0.1),
+    ),
     Case(lambda: nn.BCEWithLogitsLoss(), normal(3), uniform(3), torch=F.binary_cross_entropy_with_logits),
     Case(
         lambda: nn.BCEWithLogitsLoss(weight=[1.0, 0.5, 3.0], pos_weight=W3),
@@ -390,6 +402,12 @@ CASES = [
         softmax(2, 4),
         labels(4, 2),
         naive=lambda y, t: categorical(y, np.eye(4)[t]),
+    ),
+    Case(
+        lambda: nn.CategoricalCrossEntropyLoss(label_smoothing=0.2),
+        uniform(4),
+        labels(4),
+        naive=lambda y, t: categorical(y, 0.8 * np.eye(4)[t] + 0.05),
     ),
     Case(
         lambda: nn.CategoricalHingeLoss(),

@@ -13,6 +13,7 @@ from sparkdl.importers.build import Value
 from sparkdl.importers.caffe.convert import Conversion, Held
 from sparkdl.importers.caffe.message import Message
 from sparkdl.importers.caffe.table import converts
+from sparkdl.importers.caffe.time import steps_made
 from sparkdl.importers.limits import within
 
 
@@ -143,9 +144,11 @@ def flatten(c: Conversion) -> Value:
     return c.apply(nn.Flatten(first, last), x)
 
 
-@converts("Reshape", note="0 and -1, axis and num_axes; the batch stays")
+@converts("Reshape", note="0 and -1, axis and num_axes; the batch stays, or (time * batch, *) becomes (time, batch, *) for an LSTM")
 def reshape(c: Conversion) -> Value:
     p, x = c.layer["reshape_param"], c.x
+    if steps := steps_made(c.layer, c.net.time_first):
+        return _sequences(c, x, steps)
     sizes, dims = x.sizes(), list(p["shape"]["dim"])
     start = p["axis"] if p["axis"] >= 0 else x.ndim + 1 + p["axis"]
     count = p["num_axes"] if p["num_axes"] >= 0 else x.ndim - start
@@ -166,6 +169,16 @@ def reshape(c: Conversion) -> Value:
     if not result:
         raise FormatError(f"layer {c.name!r}: the result has no axes.")
     return c.apply(nn.Reshape(_without_batch(c, result, sizes)), x)
+
+
+def _sequences(c: Conversion, x: Value, steps: int) -> Value:
+    """``x`` (time * batch, *) cut into (batch, time, *), each step in the shape that the file wants."""
+    sizes, shape = x.sizes(), tuple(c.layer["reshape_param"]["shape"]["dim"][2:])
+    size, known = (int(np.prod([n for n in each if n != -1], dtype=object)) for each in (sizes, shape))
+    if any(n < -1 or n == 0 for n in shape) or known != size and not (shape.count(-1) == 1 and known and size % known == 0):
+        raise UnsupportedError(f"layer {c.name!r} (Reshape) to (time, batch, *) takes samples of {size} numbers apart.")
+    y = c.apply(nn.CaffeTimeSteps(within(f"layer {c.name!r}: steps", steps, 1 << 12)), x, suffix="steps")
+    return c.apply(nn.Reshape((steps, *shape)), y)
 
 
 def _without_batch(c: Conversion, shape: list[int | None], sizes: tuple[int, ...]) -> tuple[int, ...]:

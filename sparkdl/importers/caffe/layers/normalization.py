@@ -184,3 +184,11 @@ def normalize(c: Conversion) -> Value:
     c.set(layer, "weight", 0, scale_.reshape(layer.weight.shape))
     within(f"layer {c.name!r}: channels", channels, 1 << 24)
     return c.apply(layer, y)
+
+
+@converts(
+    "L2Normalization", note="fork: each sample divided by its norm",
+    refuse=lambda layer: "l2n_param is not known" if "l2n_param" in layer.unknown else None,
+)  # fmt: skip
+def l2_normalization(c: Conversion) -> Value:
+    return c.apply(nn.L2Normalize(tuple(range(1, c.x.ndim))), c.x)

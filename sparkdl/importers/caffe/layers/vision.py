@@ -257,3 +257,26 @@ def roi_pooling(c: Conversion) -> Value:
     for name in ("pooled_h", "pooled_w"):
         within(f"layer {c.name!r}: {name}", p[name] - 1, _MOST)
     return c.apply(nn.CaffeRoiPool((p["pooled_h"], p["pooled_w"]), p["spatial_scale"]), *c.inputs)
+
+
+@converts(
+    "ROIAlign", note="fork (Caffe2's form, with sampling_ratio); regions as for ROIPooling",
+    refuse=lambda layer: None if "sampling_ratio" in layer["roi_align_param"] else "without sampling_ratio, forks differ in what it does",
+)  # fmt: skip
+def roi_align(c: Conversion) -> Value:
+    c.takes(2)
+    p = c.layer["roi_align_param"]
+    for name in ("pooled_h", "pooled_w"):
+        within(f"layer {c.name!r}: {name}", p[name] - 1, _MOST)
+    ratio = within(f"layer {c.name!r}: sampling_ratio", max(p["sampling_ratio"], 0), 1 << 10)
+    return c.apply(nn.CaffeRoiAlign((p["pooled_h"], p["pooled_w"]), p["spatial_scale"], ratio), *c.inputs)
+
+
+@converts("PSROIPooling", note="fork (R-FCN); regions as for ROIPooling")
+def psroi_pooling(c: Conversion) -> Value:
+    c.takes(2)
+    p = c.layer["psroi_pooling_param"]
+    if p["spatial_scale"] is None:
+        raise FormatError(f"layer {c.name!r}: spatial_scale is missing.")
+    size = within(f"layer {c.name!r}: group_size", p["group_size"], _MOST)
+    return c.apply(nn.CaffePsRoiPool(p["output_dim"], size, p["spatial_scale"]), *c.inputs)

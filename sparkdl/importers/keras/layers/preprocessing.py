@@ -90,7 +90,10 @@ def discretization(c: Conversion) -> Tensor:
         raise c.refuse("the boundaries that it was adapted to are not in its config; give them as bin_boundaries")
     bounds = tuple(float(b) for b in c.spec["bin_boundaries"])
     mode = c.spec.get("output_mode", "int")
-    bins = c.apply(nn.Bins(bounds), c.x.plain, suffix="" if mode == "int" else "bins")
+    x = c.x.plain
+    if id(x.node) in c.net.whole:  # Keras cuts what it is given to whole numbers
+        x = c.apply(nn.Function("trunc"), x, suffix="whole")
+    bins = c.apply(nn.Bins(bounds), x, suffix="" if mode == "int" else "bins")
     return Tensor(bins if mode == "int" else c.apply(nn.CountCategories(len(bounds) + 1, mode), bins))
 
 

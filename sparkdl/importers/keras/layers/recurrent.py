@@ -188,6 +188,13 @@ def _cells(spec: LayerSpec) -> list[LayerSpec]:
     return _cells(inner) if inner.kind == "StackedRNNCells" else [inner]
 
 
+def _last_first(spec: LayerSpec) -> bool:
+    """Whether the states of the last cell come first, as they did until Keras 2.2.2."""
+    inner = spec.children.get("cell")
+    given = inner.config.get("reverse_state_order") if inner is not None else None
+    return bool(given) if given is not None or spec.in_tensorflow else spec.version < (2, 2, 3)
+
+
 def _refuse_cells(spec: LayerSpec) -> str | None:
     cells = _cells(spec)
     if not cells or any(each.kind not in CELLS for each in cells):
@@ -199,7 +206,8 @@ def _refuse_cells(spec: LayerSpec) -> str | None:
 def rnn(c: Conversion) -> list[Tensor]:
     cells, x = _cells(c.spec), c.x
     sequences, returns_state = bool(c.spec.get("return_sequences", False)), bool(c.spec.get("return_state", False))
-    back, finals, y = bool(c.spec.get("go_backwards", False)), [], x
+    back, y = bool(c.spec.get("go_backwards", False)), x
+    finals: list[Tensor] = []
     for i, spec in enumerate(cells):
         inner = Conversion(spec, [y], {}, f"{c.name}/{spec.name}{i}", c.net)
         last = i == len(cells) - 1
@@ -209,7 +217,8 @@ def rnn(c: Conversion) -> list[Tensor]:
             go_backwards=back and i == 0, zero_output_for_mask=bool(c.spec.get("zero_output_for_mask", False)),
         )  # fmt: skip
         units = inner.number("units")
-        finals += [Tensor(inner.apply(nn.Reshape((units,)), s, suffix=f"final{k}")) for k, s in enumerate(made[1:])]
+        ends = [Tensor(inner.apply(nn.Reshape((units,)), s, suffix=f"final{k}")) for k, s in enumerate(made[1:])]
+        finals = ends + finals if _last_first(c.spec) else finals + ends
         mask = x.mask
         if back and i == 0 and mask is not None and not last:
             mask = c.apply(nn.Reverse(1), mask, suffix="mask")
