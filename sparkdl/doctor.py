@@ -30,7 +30,7 @@ that they come up with half the processor time.
 """
 PATIENCE = 14.0
 """Seconds after which an examination that still waits for Spark is given up."""
-NEEDED_BY_TASKS = ("numpy", "numba", "pyarrow", "pandas")
+NEEDED_BY_TASKS = ("numpy", "numba", "pyarrow")
 MOST = 8  # tasks that meet
 SIZE = 1 << 20  # bytes that each sends
 
@@ -210,7 +210,7 @@ def _session_findings(spark: SparkSession, deadline: float) -> Iterator[Finding]
         seen = _until(deadline, lambda: _ask_tasks(spark, slots.total))
     except Exception as error:
         spark.interruptAll()
-        remedy = "are all slots busy with other jobs (Spark's page), has each executor Python with pyarrow and pandas?"
+        remedy = "are all slots busy with other jobs (Spark's page), has each executor Python with pyarrow?"
         yield Finding("tasks", "fail", _line(error), remedy)
         return
     yield from _task_findings(seen)
@@ -287,7 +287,7 @@ def _ask_tasks(spark: SparkSession, slots: int) -> list[dict[str, Any]]:
         for _ in batches:
             pass
         versions: dict[str, str | None] = {}
-        for name in ("numpy", "numba", "pyarrow", "pandas"):
+        for name in ("numpy", "numba", "pyarrow"):
             try:
                 versions[name] = importlib.metadata.version(name)
             except importlib.metadata.PackageNotFoundError:

@@ -1,6 +1,7 @@
 """Run by test_faults.py: one fault after another on three executors, and what became of each training run.
 
-Prints a line of JSON per fault: the hash of the weights, restarts, the seconds from the fault to the next step.
+The executors have neither this package nor others that tasks can do without. Prints a line of JSON per fault: the hash
+of the weights, restarts, the seconds from the fault to the next step.
 """
 
 from __future__ import annotations
@@ -186,6 +187,15 @@ def session(folder: str, master: str = "local-cluster[3,1,1024]", **more: str):
     return spark
 
 
+def bare(folder: str) -> dict[str, str]:
+    """Has executors find no pandas, no SciPy, and another package of this one's name: they need none of them."""
+    for name in ("pandas", "scipy", "sparkdl"):
+        package = Path(folder) / "bare" / name
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(f"raise ImportError('{name} is not needed here')\n")
+    return {"spark.executorEnv.PYTHONPATH": str(Path(folder) / "bare")}
+
+
 def rows(spark, x, y):
     return spark.createDataFrame(pd.DataFrame({"x": [row.ravel().tolist() for row in x], "label": y}))
 
@@ -213,7 +223,7 @@ def main(folder: str, how: str, *chosen: str) -> None:
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     with mock.patch.dict(os.environ, JAVA_HOME=java_that_waits(folder)):
-        spark = session(folder, **(DYNAMIC if how == "dynamic" else {}))
+        spark = session(folder, **bare(folder), **(DYNAMIC if how == "dynamic" else {}))
     frame = rows(spark, *oracle.data(ROWS))
     from sparkdl.blockmanager.bridge.session import count_slots, enumerate_blocks, open_door
     from sparkdl.optim.cluster import recovery
