@@ -1,18 +1,22 @@
 """Run by test_faults.py: one fault after another on three executors, and what became of each training run.
 
 The executors have neither this package nor others that tasks can do without. Prints a line of JSON per fault: the hash
-of the weights, restarts, the seconds from the fault to the next step.
+of the weights, restarts, and the seconds lost: from the fault to the next step or, where the fault ends training, until
+`fit` has ended. Training goes on from its checkpoint then, and the weights are those of the second fit.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import hashlib
 import json
 import os
+import random
 import shutil
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from unittest import mock
@@ -60,6 +64,58 @@ def tasks() -> int:
     return next(sum(map(len, o.teams)) for o in gc.get_objects() if isinstance(o, SparkStore))
 
 
+PARTS, PART = 32, 6 << 20  # of data for which no executor has the room (its storage takes 23 of them); bytes of each
+
+
+def noise(i: int) -> bytes:
+    return random.Random(i).randbytes(PART)
+
+
+class Driver(threading.Thread):
+    """Does at the driver what is to be done there, once the step has come at which tasks go on slowly."""
+
+    def __init__(self, spark, folder: str, what: str) -> None:
+        super().__init__(daemon=True)
+        self.spark, self.folder, self.what = spark, Path(folder), what
+        self.told: dict = {}
+        self.start()
+
+    def run(self) -> None:
+        while not list(self.folder.glob(f"{self.what} ?")):
+            time.sleep(0.05)
+        if self.what == FILLING:
+            self.fill()
+        (self.folder / f"{self.what}, done").write_text(str(time.time()))
+        if self.what == INTERRUPT:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def fill(self) -> None:
+        """The slot that is free makes parts that every executor is to hold in memory, until they do not fit."""
+        from pyspark import StorageLevel
+
+        everywhere = StorageLevel(False, True, False, False, replication=3)
+        filler = self.spark.sparkContext.parallelize(range(PARTS), PARTS).map(noise).persist(everywhere)
+        filler.count()
+        status = self.spark.sparkContext._jsc.sc().getExecutorMemoryStatus().values().iterator()
+        free = []
+        while status.hasNext():
+            most, remaining = (each := status.next())._1(), each._2()
+            free.append(remaining / most)
+        self.told["free"] = sorted(free)[:-1]  # but for the driver's
+        self.filler = filler
+
+    def settled(self) -> dict:
+        """What is left of a run that was interrupted, once Spark has had the time to end its tasks."""
+        tracker, deadline = self.spark.sparkContext.statusTracker(), time.monotonic() + 20
+        while tracker.getActiveJobsIds() + tracker.getActiveStageIds() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        running = tracker.getActiveJobsIds() + tracker.getActiveStageIds()
+        before = time.time()
+        time.sleep(1.5)
+        steps = self.folder.glob(f"{self.what}, step of *")
+        return {"running": running, "stepping": [step.name for step in steps if step.stat().st_mtime > before]}
+
+
 class Mine(Exception):
     """A class that the driver does not know."""
 
@@ -82,6 +138,8 @@ class Strike:
 
         rank = TaskContext.get().partitionId()
         mark = Path(self.folder) / f"{self.what} {rank}"
+        if self.what in SLOWLY:
+            return self.go_on(progress.iteration, rank, mark)
         validate = "validating" in self.what and progress.iteration == self.step
         if progress.iteration != self.step or rank not in self.struck or mark.exists():
             if progress.iteration > self.step and "slow" in self.what and tasks() < 3:
@@ -107,6 +165,20 @@ class Strike:
         else:
             self.kill()
         return validate
+
+    def go_on(self, step: int, rank: int, mark: Path) -> bool:
+        """Steps follow each other slowly until the driver has done what it does meanwhile."""
+        done = Path(self.folder) / f"{self.what}, done"
+        if step == self.step and rank in self.struck:
+            mark.write_text(str(time.time()))
+        if done.exists() and self.what == FILLING:
+            with contextlib.suppress(FileExistsError), open(f"{self.folder}/{self.what}, next step", "x") as file:
+                file.write(str(time.time()))
+        deadline = time.monotonic() + (60 if step == LATEST else 0.2)
+        while step >= self.step and time.monotonic() < deadline and not (done.exists() and self.what == FILLING):
+            time.sleep(0.02)
+        (Path(self.folder) / f"{self.what}, step of {rank}").touch()
+        return False
 
     def kill(self, *_) -> None:
         number = signal.SIGSTOP if "stop" in self.what else signal.SIGKILL
@@ -141,26 +213,31 @@ def digest(model) -> str:
     return hashlib.sha256(b"".join(a.tobytes() for a in model.state_dict().values())).hexdigest()
 
 
-def train(data, strike=None, columns=None, **options):
+def train(data, strike=None, columns=None, resume=None, **options):
     options = {"snapshot_every": optim.several_iteration(EVERY), **options}
     model = oracle.model()
     trainer = optim.Trainer(
         model, nn.NLLLoss(), optim.Adam(lr=0.01), batch_size=32, seed=5, progress=False, validate=strike,
         **{"end": optim.max_iteration(STEPS), **options},
     )  # fmt: skip
-    history = trainer.fit(data, validation=data, metrics=[Fatal(strike)], **(columns or {}))
+    history = trainer.fit(data, validation=data, metrics=[Fatal(strike)], resume=resume, **(columns or {}))
     return digest(model), history
 
 
 WRITING = "kill a worker that is writing a checkpoint"
+FILLING, INTERRUPT = SLOWLY = "fill the block store", "interrupt the driver"
+LATEST = 45  # the step that waits for the driver if it takes long
+FILES = {"checkpoint_every": optim.several_iteration(EVERY)}
 FAULTS = {
+    FILLING: {"tasks": 2},
     "kill a worker": {},
     "kill an executor that is validating": {},
     "kill two executors, then slow": {},
     "kill the only executor of a task": {"tasks": 1},
-    WRITING: {"checkpoint_every": optim.several_iteration(EVERY), "watch": True},
-    "corrupt the newest checkpoint": {"snapshot_every": None, "checkpoint_every": optim.several_iteration(EVERY)},
-    "raise in user code": {},
+    WRITING: {**FILES, "watch": True},
+    "corrupt the newest checkpoint": {**FILES, "snapshot_every": None},
+    "raise in user code": FILES,
+    INTERRUPT: FILES,
     "stop a worker": {"timeout": TIMEOUT},
     "stop an executor": {"timeout": TIMEOUT},
 }
@@ -218,12 +295,23 @@ DYNAMIC = {
 """Executors come and go, and Spark starts copies of tasks as eagerly as it can be told to."""
 
 
+def lost(folder: Path, what: str, restarts, ended: float) -> float:
+    """Seconds; see the top."""
+    marks = [f"{what}, done"] if what in SLOWLY else [mark.name for mark in folder.glob(f"{what} ?")]
+    struck = min((float((folder / mark).read_text()) for mark in marks), default=ended)
+    stepped = [restart["at"] for restart in restarts if restart["at"]]
+    if what == FILLING:
+        stepped.append(float((folder / f"{what}, next step").read_text()))
+    return next(iter(stepped), ended) - struck
+
+
 def main(folder: str, how: str, *chosen: str) -> None:
     from pyspark import cloudpickle
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     with mock.patch.dict(os.environ, JAVA_HOME=java_that_waits(folder)):
-        spark = session(folder, **bare(folder), **(DYNAMIC if how == "dynamic" else {}))
+        more = DYNAMIC if how == "dynamic" else {"spark.memory.fraction": "0.2"}  # so that there is less to fill
+        spark = session(folder, **bare(folder), **more)
     frame = rows(spark, *oracle.data(ROWS))
     from sparkdl.blockmanager.bridge.session import count_slots, enumerate_blocks, open_door
     from sparkdl.optim.cluster import recovery
@@ -241,23 +329,31 @@ def main(folder: str, how: str, *chosen: str) -> None:
             options["watch"] = page = Path(folder) / "page.html"
         if what == "end the session":
             options |= {"callbacks": Stop(spark), "end": optim.max_iteration(10**6)}
+        driver = Driver(spark, folder, what) if what in SLOWLY else None
         told = {"fault": what}
         try:
             told["weights"], history = train(frame, Strike(folder, what, options["tasks"]), COLUMNS, **options)
             told["restarts"], told["visits"] = history.restarts, history.visits
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             told["error"] = f"{type(error).__name__}: {error}"
             told["notes"] = getattr(error, "__notes__", [])
+        ended = time.time()
+        if driver is not None:
+            driver.join(60)
+            told |= driver.told
         if "checkpoint" in options and Path(options["checkpoint"]).exists():
             told["files"] = sorted(os.listdir(options["checkpoint"]))
         if "watch" in options:
             told["page"] = page.read_text()
-        marks = [float(mark.read_text()) for mark in Path(folder).glob(f"{what} ?")]
-        struck = min(marks, default=time.time())
-        stepped = (restart["at"] for restart in told.get("restarts", ()) if restart["at"])
-        told["lost"] = next(stepped, time.time()) - struck
+        told["lost"] = lost(Path(folder), what, told.get("restarts", ()), ended)
         left = [] if what in ("stop an executor", "end the session") else enumerate_blocks(spark)
         told["left"] = [n for n in left if n.startswith("broadcast_") and len(n.split("_")[1]) > 15]
+        if what == FILLING:
+            driver.filler.unpersist(blocking=True)
+        if what == INTERRUPT:
+            told |= driver.settled()
+        if "error" in told and "checkpoint" in options:
+            told["weights"] = train(frame, None, COLUMNS, **options, resume=options["checkpoint"])[0]
         print(json.dumps(told), flush=True)
     os._exit(0)  # an executor that is stopped cannot be asked to end
 

@@ -1,4 +1,8 @@
-"""One fault after another on ``local-cluster[3,1,1024]``: training goes on, to the weights of an undisturbed run."""
+"""One fault after another on ``local-cluster[3,1,1024]``: training goes on, to the weights of an undisturbed run.
+
+Where a fault ends training, as a mistake of the user does, these are the weights of a second fit from its checkpoint.
+With ``-s`` a line per fault says what became of it, the seconds lost (see faults.py), and whether the weights are equal.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +22,28 @@ pytestmark = pytest.mark.skipif(shutil.which("java") is None, reason="no Java fo
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory, spark_processes):
+def told(tmp_path_factory, spark_processes, undisturbed):
     """What became of each run, by fault; see faults.py."""
-    return strike(tmp_path_factory, "barrier")
+    return strike(tmp_path_factory, undisturbed, "barrier")
 
 
-def strike(tmp_path_factory, *arguments):
+def strike(tmp_path_factory, undisturbed, *arguments):
     command = [sys.executable, str(Path(faults.__file__)), str(tmp_path_factory.mktemp("faults")), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     for line in lines:
-        print(f"{line['fault']}: {line['lost']:.1f} seconds lost")
+        same = "weights equal" if line.get("weights") == undisturbed else "no equal weights"
+        print(f"{line['fault']}: {outcome(line)}; {line['lost']:.1f} seconds lost; {same}")
     return {line["fault"]: line for line in lines}
+
+
+def outcome(run) -> str:
+    if "error" in run:
+        ended = f"ends with {run['error'].rstrip(': ')}"
+        return f"{ended}, goes on from its checkpoint" if "weights" in run else ended
+    went = [f"goes on from step {r['step']} on {r['tasks']} tasks" for r in run["restarts"]]
+    return ", then ".join(went) or "goes on without a restart"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +51,10 @@ def undisturbed():
     return faults.train(faults.oracle.data(faults.ROWS))[0]
 
 
-@pytest.mark.parametrize("fault", [fault for fault in faults.FAULTS if fault != "raise in user code"])
+ENDS = "raise in user code", faults.INTERRUPT
+
+
+@pytest.mark.parametrize("fault", [fault for fault in faults.FAULTS if fault not in (*ENDS, faults.FILLING)])
 def test_training_goes_on_to_the_same_weights(told, undisturbed, fault):
     run = told[fault]
     assert run.get("weights") == undisturbed, run
@@ -88,10 +104,25 @@ def test_the_page_of_a_run_that_was_restarted_is_whole(told):
     assert events[-1]["kind"] == "end" and events[-1]["state"] == "finished"
 
 
-def test_a_fault_of_the_user_is_not_retried(told):
+def test_storage_that_is_full_costs_no_restart(told, undisturbed):
+    """Both tasks trained while their executors' memory was filled."""
+    run = told[faults.FILLING]
+    assert len(run["free"]) == 3 and max(run["free"]) < 0.1, run["free"]
+    assert run["weights"] == undisturbed and run["restarts"] == [] and run["left"] == []
+
+
+def test_a_fault_of_the_user_is_not_retried(told, undisturbed):
     run = told["raise in user code"]
     assert run["error"] == "ClusterError: Mine: the user's own fault"
     assert "in __call__" in "\n".join(run["notes"]) and run["left"] == []
+    assert run["weights"] == undisturbed  # of the fit that goes on from the checkpoint
+
+
+def test_an_interrupt_of_the_driver_leaves_nothing_behind(told, undisturbed):
+    run = told[faults.INTERRUPT]
+    assert run["error"].startswith("KeyboardInterrupt")
+    assert run["left"] == run["running"] == run["stepping"] == []
+    assert run["weights"] == undisturbed
 
 
 def test_dynamic_allocation_and_speculation(tmp_path_factory, spark_processes, undisturbed):
@@ -99,7 +130,7 @@ def test_dynamic_allocation_and_speculation(tmp_path_factory, spark_processes, u
     lost it replaces only for tasks that wait.
     """
     faults = "kill two executors, then slow", "raise in user code", "end the session"
-    told = strike(tmp_path_factory, "dynamic", *faults)
+    told = strike(tmp_path_factory, undisturbed, "dynamic", *faults)
     run = told["kill two executors, then slow"]
     assert run.get("weights") == undisturbed, run
     check_grown(run["restarts"])

@@ -5,9 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import signal
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -139,26 +136,6 @@ def test_nothing_is_left_after_a_run_that_fails(cluster, frame):
     with pytest.raises(ZeroDivisionError, match="spoilt on purpose"):
         fit(frame, validate=Spoil(7), validation=frame)
     assert ours(cluster) == []
-
-
-def test_nothing_is_left_after_a_run_that_is_interrupted(cluster, frame, expected):
-    def interrupt():
-        deadline = time.monotonic() + 60
-        while not ours(cluster) and time.monotonic() < deadline:
-            time.sleep(0.2)
-        time.sleep(0.5)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        fit(frame, end=optim.max_iteration(10**6))
-    thread.join()
-    deadline = time.monotonic() + 20
-    while ours(cluster) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert ours(cluster) == []
-    same(fit(frame)[0], expected)  # the slots are free again
 
 
 def test_nothing_is_left_after_a_run_that_went_well(cluster, frame):
