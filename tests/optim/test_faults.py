@@ -1,7 +1,7 @@
 """One fault after another on ``local-cluster[3,1,1024]``: training goes on, to the weights of an undisturbed run.
 
 Where a fault ends training, as a mistake of the user does, these are the weights of a second fit from its checkpoint.
-With ``-s`` a line per fault says what became of it, the seconds lost (see faults.py), and whether the weights are equal.
+With ``-s`` a line per fault tells what became of it, the seconds lost (see faults.py), and whether weights are equal.
 """
 
 from __future__ import annotations

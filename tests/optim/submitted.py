@@ -1,11 +1,10 @@
-"""Run by test_filled_storage.py under spark-submit: trains LeNet on two executors while a cached DataFrame fills their
+"""Run by test_submitted.py under spark-submit: trains LeNet on two executors while a cached DataFrame fills their
 storage memory.
 
 Executors have two cores each: one for the training task, one for the tasks that cache. Prints a line of JSON: the hash
 of the weights, how many parts of the cached data did not fit, and what Spark says of authentication and encryption.
 """
 
-import hashlib
 import json
 import random
 import sys
@@ -15,12 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import oracle
 import pandas as pd
 import samebits
 from pyspark.sql import SparkSession
 
-from sparkdl import nn, optim
 from sparkdl.data import Column
 
 SECURITY = "authenticate", "network.crypto.enabled", "io.encryption.enabled"
@@ -48,25 +45,10 @@ def noise(i):
     return random.Random(i).randbytes(24 << 20)
 
 
-def digest(model) -> str:
-    return hashlib.sha256(b"".join(a.tobytes() for a in model.state_dict().values())).hexdigest()
-
-
-def train(data, folder=None, **columns):
-    model = samebits.lenet()
-    end = optim.max_iteration(60)
-    trainer = optim.Trainer(
-        model, nn.NLLLoss(), optim.SGD(lr=0.05, momentum=0.9), batch_size=32, seed=5, end=end, progress=False,
-        tasks=2 if columns else None, validate=Pause(folder, 20) if folder else None,
-    )  # fmt: skip
-    trainer.fit(data, validation=data, **columns)
-    return digest(model)
-
-
 def main(folder: str) -> None:
     spark = SparkSession.builder.getOrCreate()  # spark-submit says where and how
     spark.sparkContext.setLogLevel("ERROR")
-    x, y = oracle.data(800)
+    x, y = samebits.oracle.data(samebits.ROWS)
     frame = spark.createDataFrame(pd.DataFrame({"x": [row.ravel().tolist() for row in x], "label": y}))
     filler = spark.sparkContext.parallelize(range(16), 16).map(noise).cache()
     fitted: list[int] = []
@@ -81,11 +63,13 @@ def main(folder: str) -> None:
 
     thread = threading.Thread(target=fill, daemon=True)
     thread.start()
-    weights = train(frame, folder, features=Column("x", shape=(1, 8, 8)), label="label")
+    columns = {"features": Column("x", shape=(1, 8, 8)), "label": "label", "validation": frame}
+    weights = samebits.train("lenet", frame, columns, tasks=2, validate=Pause(folder, 5))
     thread.join(10)
     conf = spark.sparkContext.getConf()
     secured = [conf.get(f"spark.{name}") for name in SECURITY]
-    print(json.dumps({"weights": weights, "left_out": 16 - fitted[0], "secured": secured}))
+    told = {"weights": weights, "left_out": 16 - fitted[0], "secured": secured, "master": conf.get("spark.master")}
+    print(json.dumps(told))
     spark.stop()
 
 
