@@ -1,4 +1,5 @@
-"""A Spark Connect session, whose client has no JVM: order of rows, training, scoring, saving and loading."""
+"""A Spark Connect session on two executors, whose client has no JVM: order of rows, training, also where an executor
+is killed, scoring, saving and loading."""
 
 import os
 import subprocess
@@ -13,15 +14,15 @@ import sys
 import time
 import numpy as np
 import pandas as pd
+from pyspark import cloudpickle
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.sql import SparkSession
 from sparkdl import ml, nn, optim
-from sparkdl.data import Column
 from tests.data import test_frame_anywhere as rows_in_order
 from tests.ml.conftest import net, points
-from tests.optim import samebits
+from tests.optim import faults, samebits
 
-spark = SparkSession.builder.remote("local[2]").getOrCreate()
+spark = SparkSession.builder.remote("local-cluster[2,1,1024]").getOrCreate()
 exec(rows_in_order.PROGRAM)  # so that workers get the function by value
 assert {digests(spark, tasks) for tasks in (1, 2)} == {rows_in_order.expected()}
 
@@ -32,11 +33,21 @@ here, there = (classifier.copy({classifier.trainLocally: where}).fit(rows) for w
 for name, value in here.getModel().state_dict().items():
     assert np.array_equal(value, there.getModel().state_dict()[name]), name
 
-pictures = samebits.oracle.data(120)
-told = pd.DataFrame({"x": [picture.ravel().tolist() for picture in pictures[0]], "label": pictures[1]})
-columns = {"features": Column("x", shape=(1, 8, 8)), "label": "label"}
-frame = spark.createDataFrame(told)
-assert samebits.train("lenet", frame, columns, tasks=2) == samebits.train("lenet", pictures)
+def pictures(rows):
+    data = faults.oracle.data(rows)
+    return data, faults.rows(spark, *data)
+
+
+data, frame = pictures(samebits.ROWS)
+assert samebits.train("lenet", frame, faults.COLUMNS, tasks=2) == samebits.train("lenet", data)
+
+cloudpickle.register_pickle_by_value(faults)
+data, frame = pictures(faults.ROWS)
+undisturbed = faults.train(data)[0]
+for what in ("kill an executor", "kill a worker"):
+    weights, history = faults.train(frame, faults.Strike(sys.argv[1], what, tasks=2), faults.COLUMNS, tasks=2)
+    assert weights == undisturbed, what
+    assert [restart["step"] for restart in history.restarts] == [20], (what, history.restarts)
 
 path = sys.argv[1] + "/model"
 there.save(path)
