@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import threading
@@ -10,6 +11,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from py4j.protocol import Py4JJavaError
 
 from sparkdl import nn, optim
 from sparkdl.blockmanager.bridge.background import Background
@@ -178,6 +180,18 @@ def test_rows_that_cannot_be_had(frame, caplog, label, kind, match, shuffle):
     with pytest.raises(getattr(pyspark.errors, kind), match=match) as error:
         trainer(shuffle=shuffle).fit(frame.withColumn("label", label(frame.label)), **COLUMNS)
     assert "goes on from" not in caplog.text and "barrier" not in str(error.value)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_gzip_file_that_was_cut_off(local, tmp_path, caplog, shuffle):
+    whole = gzip.compress("".join(f"{i % 7},{i % 3}\n" for i in np.random.default_rng(0).permutation(9000)).encode())
+    (tmp_path / "a.csv.gz").write_bytes(whole)
+    (tmp_path / "b.csv.gz").write_bytes(whole[: len(whole) // 2])
+    rows = local.read.schema("x float, label long").csv(str(tmp_path))
+    one = optim.Trainer(nn.Sequential(nn.Linear(1, 3)), nn.CrossEntropyLoss(), optim.SGD(lr=0.1), shuffle=shuffle)
+    with pytest.raises(Py4JJavaError, match="b.csv.gz(?s:.*)EOFException: Unexpected end of input stream"):
+        one.fit(rows, features="x", label="label")
+    assert "goes on from" not in caplog.text
 
 
 def test_a_callback_that_fails_at_the_end():

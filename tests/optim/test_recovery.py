@@ -71,6 +71,7 @@ BARRIER = (
 )
 PLAIN = "Job aborted due to stage failure: Task 1 in stage 7.0 failed 4 times, most recent failure: Lost task 1.3: "
 PYTHON = "org.apache.spark.api.python.PythonException: "
+EOF = "org.apache.spark.SparkException: [FAILED_READ_FILE] SQLSTATE: KD001\n\tat org\nCaused by: java.io.EOFException"
 TRACEBACK = 'Traceback (most recent call last):\n  File "own.py", line 1, in f\n'
 
 
@@ -88,6 +89,11 @@ TRACEBACK = 'Traceback (most recent call last):\n  File "own.py", line 1, in f\n
         (f"{PYTHON}{TRACEBACK}ConnectionResetError: Connection reset by peer", False),
         ("org.apache.spark.SparkNumberFormatException: 'Connection reset' is malformed. SQLSTATE: 22018", False),
         ("java.io.FileNotFoundException: File file:/rows/part-0 does not exist", False),
+        (f"{EOF}\n\tat java.base/java.io.DataInputStream.readInt(D.java:1)\n\tat org.apache.spark.api.python.X", True),
+        (f"{EOF}\n\tat org.apache.hadoop.hdfs.protocolPB.PBHelperClient.vintPrefixed(P.java:5)", True),
+        (f"{EOF}: Unexpected end of input stream\n\tat org.apache.hadoop.io.compress.DecompressorStream.read()", False),
+        (f"{EOF}\n\tat java.base/java.util.zip.GZIPInputStream.readUByte(G.java:2)", False),
+        (f"{EOF}\n\tat java.io.DataInputStream.readFully()\n\tat org.apache.hadoop.io.SequenceFile$Reader.x()", False),
     ],
 )
 def test_what_spark_says_is_a_fault_or_the_users(preface, text, fault):

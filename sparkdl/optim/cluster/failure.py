@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import builtins
 import json
+import re
 import traceback
 import zlib
 from typing import Any
@@ -20,6 +21,11 @@ USERS = ("Traceback (most recent call last)", "SQLSTATE: 22")
 """What Spark says when Python code raised, or an expression refused its data (SQLSTATE's class 22). What looks like a
 sign of a fault may then be part of the user's own message.
 """
+CUT_OFF = re.compile(
+    r"java\.io\.EOFException.*(\n\s+at (java\.base/)?java\.io\..*)*"
+    r"\n\s+at (java\.base/java\.util\.zip|org\.apache\.(hadoop\.io\.(compress|SequenceFile)|parquet|orc|avro))\b"
+)
+"""A file of the user's data that ends too soon: its decompressor or reader says so, not a connection's."""
 SIGNS = (
     "ExecutorLostFailure",
     "xecutor lost",
@@ -92,7 +98,9 @@ def is_fault(error: BaseException, found: dict[str, Any] | None) -> bool:
     text = _why(error)
     if any(f"{TaskFailure.__name__}: {name}: " in text for name in FAULTS):  # Spark cut the description short
         return True
-    return not any(sign in text for sign in USERS) and any(sign in text for sign in SIGNS)
+    if CUT_OFF.search(text) or any(sign in text for sign in USERS):
+        return False
+    return any(sign in text for sign in SIGNS)
 
 
 def reason(error: BaseException) -> str:
