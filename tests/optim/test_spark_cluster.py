@@ -7,9 +7,11 @@ import json
 import os
 from pathlib import Path
 
+import feedback
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark import cloudpickle
 
 from sparkdl import nn, optim
 from sparkdl.blockmanager.bridge.session import enumerate_blocks
@@ -34,11 +36,11 @@ def frame(cluster, arrays):
     return cluster.createDataFrame(rows).repartition(4).cache()
 
 
-def fit(data, end=None, rows=ROWS, validation=None, **options):
+def fit(data, end=None, rows=ROWS, validation=None, resume=None, **options):
     options = {"batch_size": 32, "seed": 5, "progress": False, "end": end or optim.max_iteration(50), **options}
     trainer = optim.Trainer(oracle.model(), nn.NLLLoss(), optim.SGD(lr=0.05, momentum=0.9), **options)
     columns = {} if isinstance(data, tuple) else {"features": PICTURE, "label": "label"}
-    history = trainer.fit(data, validation=validation, **columns)
+    history = trainer.fit(data, validation=validation, resume=resume, **columns)
     return trainer.model.state_dict(), history
 
 
@@ -92,6 +94,15 @@ def test_lossy_codecs_train_too(frame, expected):
         assert any((weights[name] != expected[name]).any() for name in weights)
         (reason,) = history.varies
         assert f'codec="{codec}" rounds the gradients' in reason and reason in str(history.costs)
+
+
+def test_what_a_codec_keeps_is_in_the_checkpoint(frame, tmp_path):
+    """In the middle of an epoch; executors do not have the codec either."""
+    cloudpickle.register_pickle_by_value(feedback)
+    codec = feedback.Feedback()
+    whole, _ = fit(frame, optim.max_iteration(40), codec=codec)
+    fit(frame, optim.max_iteration(17), codec=codec, checkpoint=str(tmp_path))
+    same(fit(frame, optim.max_iteration(40), codec=codec, resume=str(tmp_path))[0], whole)
 
 
 class Probe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,8 @@ class AllReduce(Exchange):
     Sums are float32 (float64 for a float64 model) along one fixed tree, so with codecs "none" the result has the same
     bits for any number of tasks and teams. ``codec`` writes gradients that leave the executor, ``weight_codec`` the
     weights; with a lossy one for weights the owner keeps exact ones for itself. Within an executor nothing is encoded.
+
+    What codecs keep (residuals) is part of the state, by task; it serves the same tasks in the same teams only.
 
     ``timeout``: seconds that a task waits for another one; in the first steps, which compile kernels, it is TIMEOUT.
 
@@ -195,7 +198,24 @@ class AllReduce(Exchange):
 
     def state(self) -> dict[str, np.ndarray]:
         own = dict(self.owner.state) if self._master is None else {**self.owner.state, "weights": self._master}
-        return {slot: self._whole(vector) for slot, vector in own.items()}
+        whole = {slot: self._whole(vector) for slot, vector in own.items()}
+        if any(type(codec).state is not Codec.state for codec in (self.codec, self.weight_codec)):
+            kept = {"teams": self._teams()}
+            for series, coder in self._coders().items():
+                kept.update((f"{series}/{name}", array) for name, array in coder.state().items())
+            packed = io.BytesIO()
+            np.savez(packed, **kept)  # type: ignore[arg-type]
+            everyone = self.gather(np.frombuffer(packed.getvalue(), np.uint8))
+            whole.update((f"codec/{rank}", each) for rank, each in enumerate(everyone))
+        return whole
+
+    def _coders(self) -> dict[str, Codec]:
+        """What encodes each series of vectors that this task sends."""
+        gradients = self._gradients.coders.items()
+        return {f"g {owner} {a} {b}": coder for (owner, (a, b)), coder in gradients} | {"w": self._slices.coder}
+
+    def _teams(self) -> np.ndarray:
+        return np.frombuffer(repr((self.member.teams, self.member.shards)).encode(), np.uint8)
 
     def _whole(self, vector: np.ndarray) -> np.ndarray:
         everyone = self._gather(vector, self._sizes)
@@ -205,6 +225,13 @@ class AllReduce(Exchange):
         own = dict(self.owner.state) if self._master is None else {**self.owner.state, "weights": self._master}
         for slot, vector in own.items():
             vector[:] = state[slot][self.owner.span]
+        if (packed := state.get(f"codec/{self.member.rank}")) is None:
+            return
+        with np.load(io.BytesIO(packed.tobytes()), allow_pickle=False) as kept:
+            if not np.array_equal(kept["teams"], self._teams()):
+                return
+            for series, coder in self._coders().items():
+                coder.load_state({k.partition("/")[2]: kept[k] for k in kept.files if k.partition("/")[0] == series})
 
     def config(self) -> dict[str, Any]:
         return {

@@ -80,7 +80,10 @@ class Exchange(Protocol):
         """One vector of every task, by rank; all of one dtype, any lengths."""
 
     def state(self) -> dict[str, np.ndarray]:
-        """The rule's whole state, ``(D,)`` per slot, in every task: for a snapshot, whoever owns what."""
+        """The rule's whole state, ``(D,)`` per slot, in every task: for a snapshot, whoever owns what.
+
+        With it what codecs keep of each task, as bytes: "codec/0", "codec/1", ...
+        """
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         """Goes on from a snapshot's state; every task gives the whole of it."""

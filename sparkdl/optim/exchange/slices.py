@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 
 import numpy as np
 
@@ -35,6 +36,7 @@ class Gradients:
         rows = len(member.team_subtrees(member.team))
         self.targets = [o for o in member.outside(member.team) if member.carrier(member.team, o) == member.rank]
         self._out = {} if self._direct else {o: layout.add((rows, self._size(o)), np.uint8) for o in self.targets}
+        self.coders = {(o, n): deepcopy(codec) for o in self._out for n in member.team_subtrees(member.team)}
         self._header = layout.add((rows, COLUMNS), np.float64)
         others = [team for team in range(len(member.teams)) if team != member.team]
         self.sources = {team: member.carrier(team, member.rank) for team in others}
@@ -77,8 +79,8 @@ class Gradients:
                 coded = [s.view(np.uint8) for s in sums]
             else:
                 coded = list(self.arrays[self._out[target]])
-                for out, s in zip(coded, sums, strict=True):
-                    self._codec.encode(s, out)
+                for out, s, node in zip(coded, sums, nodes, strict=True):
+                    self.coders[target, node].encode(s, out)
             # an owner of nothing sends no weights, so none can know when it has fetched: it gets bytes of its own
             message += self._message(step, member.rank, target, header if self._size(target) else header.copy(), coded)
         return message
@@ -116,6 +118,7 @@ class Weights:
 
     def __init__(self, layout: Layout, member: Member, bounds: dict[int, slice], codec: Codec, dtype: np.dtype) -> None:
         self._member, self._bounds, self._codec, self._dtype = member, bounds, codec, dtype
+        self.coder = deepcopy(codec)
         self.item = codec.nbytes(CHUNK, dtype) / CHUNK
         self.sources = [o for o in member.outside(member.team) if member.carrier(member.team, o) == member.rank]
         coded = [] if codec.exact else [member.rank, *self.sources]
@@ -139,7 +142,7 @@ class Weights:
         """Blocks of this owner's slice; the team's vector takes what the others will decode."""
         rank = self._member.rank
         if not self._codec.exact:
-            self._codec.encode(new, self.arrays[self._coded[rank]])
+            self.coder.encode(new, self.arrays[self._coded[rank]])
             self._decode(rank)
         return self._message(step, rank)
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from exchange_run import SHARDS, first_weights, leaf_gradient, leaf_header, parts_of, rows, run
+from feedback import Feedback
 
 from sparkdl.blockmanager.memory import MemoryHub
 from sparkdl.optim.clip import ClipNorm
@@ -156,6 +157,46 @@ def test_a_rule_goes_on_from_a_state_under_another_number_of_tasks():
     (whole,) = run(0, Adam, steps=6)
     for weights in run(4, Adam, teams=[[0, 1], [2, 3]], work=after):
         assert weights.tobytes() == whole.weights.tobytes()
+
+
+@pytest.mark.parametrize("codecs", [("codec",), ("weight_codec",), ("codec", "weight_codec")])
+@pytest.mark.parametrize("teams", [None, [[0, 1], [2], [3]]])
+def test_what_codecs_keep_is_part_of_the_state(teams, codecs):
+    def steps(first, stop, begin=None, left_out=""):
+        def work(exchange, member, store, rule, elements, steps, dtype):
+            weights, state = begin or (first_weights(elements) / 10, None)
+            exchange.bind(member, store, weights.copy(), parts_of(elements), rule)
+            if state is not None:
+                exchange.load_state({k: v for k, v in state.items() if not (left_out and k.startswith(left_out))})
+            for step in range(first, stop):
+                grads = rows(lambda leaf, s=step: leaf_gradient(elements, s, leaf), member)
+                exchange.step(grads, rows(lambda leaf, s=step: leaf_header(s, leaf), member), step)
+            return exchange.weights.copy(), exchange.state()
+
+        return run(4, Adam, teams=teams, work=work, **dict.fromkeys(codecs, Feedback()))
+
+    whole = steps(1, 7)
+    half = steps(1, 4)[1]  # as task 1 has it; every task has all of it
+    assert sorted(k for k in half[1] if k.startswith("codec/")) == [f"codec/{rank}" for rank in range(4)]
+    for resumed, undisturbed in zip(steps(4, 7, half), whole, strict=True):
+        assert resumed[0].tobytes() == undisturbed[0].tobytes()
+        assert {k: v.tobytes() for k, v in resumed[1].items()} == {k: v.tobytes() for k, v in undisturbed[1].items()}
+    assert steps(4, 7, half, "codec/")[0][0].tobytes() != whole[0][0].tobytes()
+
+
+def test_what_codecs_keep_serves_the_same_teams_only():
+    def work(exchange, member, store, rule, elements, steps, dtype):
+        exchange.bind(member, store, first_weights(elements), parts_of(elements), rule)
+        if state:
+            exchange.load_state(state)
+        exchange.step(exchange.grads, np.ones((len(member.subtrees), 3)), 1)
+        return exchange.state()
+
+    state = {}
+    state = run(3, momentum, work=work, codec=Feedback())[0]
+    run(3, momentum, teams=[[0, 1], [2]], work=work, codec=Feedback())
+    run(4, momentum, work=work, codec=Feedback())
+    run(3, momentum, work=work)  # exact ones have no state
 
 
 @pytest.mark.parametrize(("size", "teams"), [(2, None), (3, None), (4, [[0, 1], [2, 3]]), (8, TEAMS[8][2])])
