@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import llvmlite.ir as ir
@@ -15,9 +14,9 @@ from numba.extending import intrinsic
 from sparkdl.kernel import isa
 from sparkdl.kernelcache import before_loading
 from sparkdl.nn.kernels import microkernel
-from sparkdl.nn.kernels.microkernel import BIAS, STORED, ZERO
+from sparkdl.nn.kernels.microkernel import ADDED, BIAS, STORED, ZERO
 
-__all__ = ["BIAS", "LANES", "PANEL", "STORED", "ZERO", "block", "panel", "provide", "steps", "transpose"]
+__all__ = ["ADDED", "BIAS", "LANES", "PANEL", "STORED", "ZERO", "block", "panel", "provide", "steps", "transpose"]
 
 LANES = {4: microkernel.BYTES[isa()] // 4, 8: microkernel.BYTES[isa()] // 8}
 PANEL = {size: lanes * max(microkernel.ROWS[isa()]) for size, lanes in LANES.items()}
@@ -26,8 +25,8 @@ _KINDS = {types.float32: "f32", types.float64: "f64", types.uint32: "bf16"}  # w
 _doubles: list[Callable[[], object]] = []  # what makes the functions for float64 known
 
 
-def provide(title: str, build: Callable[[str, str], ir.Module], source: Path) -> None:
-    """Makes the functions that ``build(isa, kind)`` writes known to LLVM, for compiled code that refers to them.
+def provide(title: str, build: Callable[[str, str], ir.Module], source: str) -> None:
+    """Makes the functions that ``build(isa, kind)`` of module ``source`` writes known to LLVM, for compiled code that refers to them.
 
     Those for float64 (kind ``f64``) are compiled when code for arrays of float64 is compiled or loaded.
     """

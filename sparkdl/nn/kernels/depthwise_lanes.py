@@ -10,7 +10,6 @@ Everything is a run of ``channels`` values; sums go tap by tap, or pixel by pixe
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -94,7 +93,7 @@ def build(name: str, kind: str) -> ir.Module:
     return module
 
 
-provide("depthwise", build, Path(__file__))
+provide("depthwise", build, __name__)
 
 depthwise = external("depthwise", FORWARD)
 depthwise_grad = external("depthwise_grad", GRADIENT)

@@ -1,10 +1,11 @@
-"""Matrix products whose every element is one sum in order: a row's bits do not depend on how many rows there are.
+"""Matrix products whose every element is summed in one order: a row's bits do not depend on how many rows there are.
 
     matmul(c, a, b)          c = a b
     affine(c, a, b, bias)    c = a b + bias     (bias (columns,) or None)
 
 ``a`` (rows, inner) has any strides, so ``x.T`` costs nothing; ``b`` (inner, columns) and ``c`` (rows, columns) are
-copied where their columns do not lie next to each other in memory. float32 and float64.
+copied where their columns do not lie next to each other in memory. float32 and float64. Sums go over pieces of ``_DEPTH``
+products, and these are added up: rounding errors are a fraction of those of one long sum.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sparkdl import memory
 from sparkdl.errors import ShapeError
 from sparkdl.kernel import njit, num_threads, numba
 from sparkdl.nn.kernels import bf16
-from sparkdl.nn.kernels.block import BIAS, STORED, ZERO, block, panel, steps, transpose
+from sparkdl.nn.kernels.block import ADDED, BIAS, ZERO, block, panel, steps, transpose
 from sparkdl.nn.kernels.memory import copy_rows
 
 prange = numba().prange
@@ -32,7 +33,7 @@ _steps = lru_cache(maxsize=256)(steps)
 
 
 @njit(parallel=True)
-def _product(c_at, a_at, b_at, bias, has_bias, shape, width, how, groups, parts, roff, toff, coff):
+def _product(c_at, a_at, b_at, bias, has_bias, shape, depth, width, how, groups, parts, roff, toff, coff):
     """Items of work are panels of ``width`` columns for each of ``groups`` of rows, panels next to each other.
 
     ``c_at``, ``a_at``, ``b_at``: address and strides of both axes in bytes; so one compilation serves all layouts.
@@ -42,16 +43,16 @@ def _product(c_at, a_at, b_at, bias, has_bias, shape, width, how, groups, parts,
     across = (columns + width - 1) // width
     for part in prange(parts):
         item, stop = part * groups * across // parts, (part + 1) * groups * across // parts
-        packed = np.empty(_DEPTH * width if how != AS_IS else 0, like.dtype)
+        packed = np.empty(depth * width if how != AS_IS else 0, like.dtype)
         while item < stop:
             group, first = item // across, item % across
             last = min(across, first + stop - item)
             item += last - first
             r = group * rows // groups
             high = (group + 1) * rows // groups - r
-            for k in range(0, max(inner, 1), _DEPTH):
-                mode = STORED if k else (BIAS if has_bias else ZERO)
-                deep = min(_DEPTH, inner - k)
+            for k in range(0, max(inner, 1), depth):
+                mode = ADDED if k else (BIAS if has_bias else ZERO)
+                deep = min(depth, inner - k)
                 for j in range(first * width, min(columns, last * width), width):
                     wide = min(width, columns - j)
                     source, pitch = b + k * b_row + j * b_step, b_row // size
@@ -121,11 +122,11 @@ def _affine(c: Any, a: Any, b: Any, bias: Any) -> None:
     groups = -(-rows // _ROWS)
     if across % threads and rows >= _PACKED * threads:  # so that all threads get as much
         groups = -(-groups // threads) * threads
-    high = -(-rows // groups)
+    high, depth = -(-rows // groups), _DEPTH // 2 if a.dtype == bf16.WORD else _DEPTH  # a word holds two
     _product(
         _place(out), _place(a), _place(b), np.empty(0, a.dtype) if bias is None else bias.view(a.dtype),
         bias is not None,
-        (rows, inner, columns), width, how, groups, max(1, min(threads, groups * across)),
+        (rows, inner, columns), depth, width, how, groups, max(1, min(threads, groups * across)),
         _steps(high, a.strides[0] // size), _steps(1), _steps(high, out.strides[0] // size),
     )  # fmt: skip
     if out is not c:

@@ -9,7 +9,6 @@ Addresses and strides (in elements) are integers; ``like`` is an array that give
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -123,7 +122,7 @@ def build(name: str, kind: str) -> ir.Module:
     return module
 
 
-provide("lanes", build, Path(__file__))
+provide("lanes", build, __name__)
 
 pool_row = external("pool_row", POOL)
 unpool_row = external("unpool_row", UNPOOL)

@@ -6,7 +6,8 @@ One tile holds ``rows x vectors`` accumulators and computes, for its rows p and 
 
 where ``start`` is 0, the old C or a bias. Every element is summed in the order (t, k), one fused multiply-add after the
 other, whatever the tile: so a row's result does not depend on how many rows there are, where it stands, on blocking
-over K (which stores and loads exact numbers) or on the width of the vectors.
+over K (which stores and loads exact numbers) or on the width of the vectors. Where sums are long and rounding counts,
+pieces of K are summed by themselves and added to C (``ADDED``), at the same cost.
 
 ``block`` covers M rows and N columns with tiles. All functions of one instruction set and dtype form one object file,
 compiled on first use by LLVM alone and kept on disk; callers see them as external symbols, so that they are never
@@ -21,7 +22,6 @@ import re
 import sys
 import tempfile
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import llvmlite
@@ -32,7 +32,7 @@ from sparkdl import kernelcache
 from sparkdl.kernel import isa
 
 I1, I32, I64, VOID, PTR = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.VoidType(), ir.IntType(8).as_pointer()
-ZERO, STORED, BIAS = 0, 1, 2  # what a tile starts from
+ZERO, STORED, BIAS, ADDED = 0, 1, 2, 3  # what a tile starts from; ADDED: from 0, and the old C is added at the end
 
 BYTES = {"avx512": 64, "avx2": 32, "plain": 16}
 # Rows of the tiles by the number of vectors, largest first: with 32 registers up to 24 accumulators, with 16 up to 12.
@@ -241,6 +241,10 @@ def tile(module: ir.Module, w: Width, rows: int, vectors: int, partial: bool = T
                     step(w.pointer(b, a, b.mul(ku, arg["sk"])), w.pointer(b, weights, b.mul(ku, arg["bs"])))
         with Loop(b, arg["K"], start=whole if unroll > 1 else I64(0)) as k:
             step(w.pointer(b, a, b.mul(k, arg["sk"])), w.pointer(b, weights, b.mul(k, arg["bs"])))
+    with b.if_then(b.icmp_signed("==", arg["mode"], I64(ADDED))):
+        for p in range(rows):
+            for j in range(vectors):
+                b.store(b.fadd(w.load(b, at_c(p, j), masks[j]), b.load(acc[p][j])), acc[p][j])
     for p in range(rows):
         for j in range(vectors):
             w.store(b, b.load(acc[p][j]), at_c(p, j), masks[j])
@@ -395,13 +399,17 @@ _engines: list[Any] = []  # keep the code alive
 @cache
 def symbols(kind: str = "f32") -> dict[str, int]:
     """Loads the object file of this machine (compiles it if it is not there) and makes its functions known to LLVM."""
-    return load_object(f"microkernel-{kind}", isa(), lambda: build(isa(), kind), Path(__file__))
+    return load_object(f"microkernel-{kind}", isa(), lambda: build(isa(), kind), __name__)
 
 
-def load_object(title: str, name: str, module: Any, source: Path) -> dict[str, int]:
-    """Addresses of the public functions of an LLVM module by name; its object file is kept in the cache folder."""
-    parts = (llvmlite.__version__, name, llvm.get_host_cpu_name(), sys.platform)
-    key = hashlib.sha256(repr(parts).encode() + source.read_bytes() + Path(__file__).read_bytes()).hexdigest()[:24]
+def load_object(title: str, name: str, module: Any, source: str) -> dict[str, int]:
+    """Addresses of the public functions of an LLVM module by name; its object file is kept in the cache folder.
+
+    ``source`` is the Python module that writes it: a file made by another version of it, or of one that it imports, is
+    not used.
+    """
+    parts = (llvmlite.__version__, name, llvm.get_host_cpu_name(), sys.platform, kernelcache.sources(source))
+    key = hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
     path = kernelcache.folder() / f"{title}-{key}.o"
     target = _target(name)
     try:

@@ -16,7 +16,6 @@ the strides of ``x`` in elements, and ``index`` says which of the four won, 4 wh
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -226,7 +225,7 @@ def build(name: str, kind: str) -> ir.Module:
     return module
 
 
-provide("norm", build, Path(__file__))
+provide("norm", build, __name__)
 
 sums, apply, grad_sums, grad = (external(f"norm_{n}", KINDS[n]) for n in ("sums", "apply", "grad_sums", "grad"))
 pool, pool_grad_sums, pool_grad = (external(f"norm_{n}", KINDS[n]) for n in ("pool", "pool_grad_sums", "pool_grad"))

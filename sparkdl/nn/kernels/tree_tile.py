@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -190,7 +189,7 @@ def assembly(name: str) -> str:
 @cache
 def load(kind: str) -> None:
     """Makes the functions of an element type known, before compiled code that refers to them is loaded."""
-    load_object(f"tree_tile-{kind}", isa(), lambda: build(isa(), kind), Path(__file__))
+    load_object(f"tree_tile-{kind}", isa(), lambda: build(isa(), kind), __name__)
 
 
 tree_block = external("tree_block", BLOCK_TYPE)

@@ -14,7 +14,6 @@ so 36 products, of which the elements of one column of the 6x6 matrix U stay in 
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -96,7 +95,7 @@ def build(name: str) -> ir.Module:
 @cache
 def load_back() -> None:
     """Makes the function known, before compiled code that refers to it is loaded."""
-    load_object("winograd_back", isa(), lambda: build(isa()), Path(__file__))
+    load_object("winograd_back", isa(), lambda: build(isa()), __name__)
 
 
 tile_back = external("winograd_back", _TYPE)

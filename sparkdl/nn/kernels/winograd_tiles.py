@@ -12,14 +12,16 @@ Each function takes a matrix of vectors to another, for ``channels`` channels in
     weights(like, g, row, column, u, step, channels)                 u = G g G^T
     weights_back(like, u, step, g, row, column, channels)            g = G^T u G, the adjoint
 
-Source: Lavin & Gray (2016), section 4.1; points 0, 1, -1, 2, -2.
+Source: Lavin & Gray (2016), section 4.1, with other points than theirs. They evaluate polynomials at 0, 1, -1, 2, -2;
+0 and plus and minus the square roots of 1/2 and 2 give half the rounding error (points c and 1/c: Alam et al., 2022,
+"Winograd convolution for deep neural networks: efficient point selection").
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -59,38 +61,48 @@ class Sums:
         return ir.Constant(self.w.vector, [c] * self.w.lanes)
 
 
+_P, _Q = math.sqrt(0.5), math.sqrt(2.0)  # the points are 0, _P, -_P, _Q, -_Q
+
+
+def _pair(o: Sums, c: float, odd: Any, even: Any) -> list[Any]:
+    """What a point and its opposite give: ``even + c odd`` and ``even - c odd``."""
+    return [o.plus(c, odd, even), o.plus(-c, odd, even)]
+
+
 def _bt(o: Sums, d: list[Any]) -> list[Any]:
-    even, odd = o.plus(-4.0, d[2], d[4]), o.plus(-4.0, d[1], d[3])
-    even2, odd2 = o.sub(d[4], d[2]), o.times(2.0, o.sub(d[3], d[1]))
+    even, odd = o.plus(-2.0, d[2], d[4]), o.plus(-2.0, d[1], d[3])
+    even2, odd2 = o.plus(-0.5, d[2], d[4]), o.plus(-0.5, d[1], d[3])
     return [
-        o.plus(4.0, d[0], o.plus(-5.0, d[2], d[4])), o.add(even, odd), o.sub(even, odd), o.add(even2, odd2),
-        o.sub(even2, odd2), o.plus(4.0, d[1], o.plus(-5.0, d[3], d[5])),
+        o.plus(-2.5, d[2], o.add(d[0], d[4])), *_pair(o, _P, odd, even), *_pair(o, _Q, odd2, even2),
+        o.plus(-2.5, d[3], o.add(d[1], d[5])),
     ]  # fmt: skip
 
 
 def _at(o: Sums, m: list[Any]) -> list[Any]:
-    s1, d1, s2, d2 = o.add(m[1], m[2]), o.sub(m[1], m[2]), o.add(m[3], m[4]), o.sub(m[3], m[4])
-    return [o.add(m[0], o.add(s1, s2)), o.plus(2.0, d2, d1), o.plus(4.0, s2, s1), o.plus(8.0, d2, o.add(d1, m[5]))]
+    s1, s2, d1, d2 = o.add(m[1], m[2]), o.add(m[3], m[4]), o.sub(m[1], m[2]), o.sub(m[3], m[4])
+    return [
+        o.add(m[0], o.add(s1, s2)), o.times(_P, o.plus(2.0, d2, d1)), o.plus(0.5, s1, o.times(2.0, s2)),
+        o.plus(_P / 2, o.plus(8.0, d2, d1), m[5]),
+    ]  # fmt: skip
 
 
 def _a(o: Sums, y: list[Any]) -> list[Any]:
-    even, odd = o.add(y[0], y[2]), o.add(y[1], y[3])
-    even2, odd2 = o.plus(4.0, y[2], y[0]), o.plus(8.0, y[3], o.times(2.0, y[1]))
-    return [y[0], o.add(even, odd), o.sub(even, odd), o.add(even2, odd2), o.sub(even2, odd2), y[3]]
+    even, odd = o.plus(0.5, y[2], y[0]), o.plus(0.5, y[3], y[1])
+    even2, odd2 = o.plus(2.0, y[2], y[0]), o.plus(2.0, y[3], y[1])
+    return [y[0], *_pair(o, _P, odd, even), *_pair(o, _Q, odd2, even2), y[3]]
 
 
 def _g(o: Sums, g: list[Any]) -> list[Any]:
-    s, t = o.times(-1 / 6, o.add(g[0], g[2])), o.times(1 / 6, g[1])
-    u, v = o.plus(1 / 24, g[0], o.times(1 / 6, g[2])), o.times(1 / 12, g[1])
-    return [o.times(0.25, g[0]), o.sub(s, t), o.add(s, t), o.add(u, v), o.sub(u, v), g[2]]
+    even, even2 = o.times(-1 / 3, o.plus(2.0, g[0], g[2])), o.plus(1 / 6, g[0], o.times(1 / 3, g[2]))
+    return [g[0], *_pair(o, _P * -2 / 3, g[1], even), *_pair(o, _Q / 6, g[1], even2), g[2]]
 
 
 def transform_back(o: Sums, u: list[Any]) -> list[Any]:
     """``G^T u``: three vectors from six."""
-    s1, d1, s2, d2 = o.add(u[1], u[2]), o.sub(u[2], u[1]), o.add(u[3], u[4]), o.sub(u[3], u[4])
+    s1, d1, s2, d2 = o.add(u[1], u[2]), o.sub(u[1], u[2]), o.add(u[3], u[4]), o.sub(u[3], u[4])
     return [
-        o.plus(0.25, u[0], o.plus(-1 / 6, s1, o.times(1 / 24, s2))), o.plus(1 / 6, d1, o.times(1 / 12, d2)),
-        o.plus(-1 / 6, s1, o.plus(1 / 6, s2, u[5])),
+        o.plus(-2 / 3, s1, o.plus(1 / 6, s2, u[0])), o.plus(_P * -2 / 3, d1, o.times(_Q / 6, d2)),
+        o.plus(1 / 3, o.sub(s2, s1), u[5]),
     ]  # fmt: skip
 
 
@@ -227,7 +239,7 @@ def build(name: str) -> ir.Module:
 @cache
 def load() -> None:
     """Makes the functions known, before compiled code that refers to them is loaded."""
-    load_object("winograd", isa(), lambda: build(isa()), Path(__file__))
+    load_object("winograd", isa(), lambda: build(isa()), __name__)
 
 
 tile_input = external("winograd_input", _INPUT)

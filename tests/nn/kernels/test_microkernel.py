@@ -49,10 +49,10 @@ def looped(body):
 
 
 # With 16 registers the constants of these transforms do not fit beside a row of six sums; without fused
-# multiply-adds (plain) products take registers too.
+# multiply-adds (plain) products take registers too. How many vectors go to the stack at most:
 FEW_REGISTERS = {
-    ("avx2", "sparkdl_winograd_weights_back_f32"), ("plain", "sparkdl_winograd_weights_back_f32"),
-    ("plain", "sparkdl_winograd_output_f32"),
+    ("avx2", "sparkdl_winograd_output_f32"): 1, ("plain", "sparkdl_winograd_weights_back_f32"): 5,
+    ("plain", "sparkdl_winograd_output_f32"): 9,
 }  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def test_no_other_kernel_stores_a_vector_on_the_stack_in_a_loop(isa, module, kin
             loop = looped(body)
             assert re.search(r"%[xyz]mm", loop), name
             spilled = re.findall(r"\tv?mov\w+\t%[xyz]mm\d+, \S*\(%rsp.*", loop)
-            assert len(spilled) <= (5 if (isa, name) in FEW_REGISTERS else 0), (name, spilled)
+            assert len(spilled) <= FEW_REGISTERS.get((isa, name), 0), (name, spilled)
 
 
 def test_objects_are_kept_and_loaded_again(tmp_path, monkeypatch):
@@ -81,7 +81,7 @@ def test_objects_are_kept_and_loaded_again(tmp_path, monkeypatch):
 
     monkeypatch.setattr(kernelcache, "folder", lambda: tmp_path)
     build = lambda: microkernel.build(microkernel.isa(), "f32")  # noqa: E731
-    source = microkernel.Path(microkernel.__file__)
+    source = microkernel.__name__
     first = microkernel.load_object("probe", microkernel.isa(), build, source)
     (kept,) = tmp_path.glob("probe-*.o")
     assert first.keys() == {"sparkdl_block_f32", "sparkdl_transpose_f32"}
