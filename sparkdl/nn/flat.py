@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sparkdl import memory
 from sparkdl.nn.module import Module
 
 ALIGN = 16  # elements: parameters start on cache lines
@@ -18,13 +19,6 @@ class Segment:
     name: str
     start: int
     stop: int
-
-
-def aligned(size: int, dtype: np.dtype) -> np.ndarray:
-    """Zeros on a cache line."""
-    raw = np.zeros(size * dtype.itemsize + 64, np.uint8)
-    offset = -raw.ctypes.data % 64
-    return raw[offset : offset + size * dtype.itemsize].view(dtype)
 
 
 class Flat:
@@ -48,8 +42,8 @@ class Flat:
             if wanted:
                 self.trainable = at
         self._parameters = dict(named)
-        self.move(aligned(self.trainable, self.dtype), aligned(rows * self.trainable, self.dtype).reshape(rows, -1))
-        self._rest = aligned(at - self.trainable, self.dtype)
+        self.move(memory.zeros((self.trainable,), self.dtype), memory.zeros((rows, self.trainable), self.dtype))
+        self._rest = memory.zeros((at - self.trainable,), self.dtype)
         for segment in self.frozen:
             self._place(segment, self._rest[segment.start - self.trainable : segment.stop - self.trainable])
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from sparkdl import memory
 from sparkdl.blockmanager.store import BlockStore
 from sparkdl.data.feed import Feed, Rows
 from sparkdl.data.order import Batch, EpochPlan
@@ -25,7 +26,7 @@ from sparkdl.data.reshuffle import Reshuffle
 from sparkdl.errors import DataError, UnsupportedError
 from sparkdl.kernel import arithmetic
 from sparkdl.nn.context import Context, Run
-from sparkdl.nn.flat import Flat, aligned
+from sparkdl.nn.flat import Flat
 from sparkdl.nn.kernels.choice import in_force, take
 from sparkdl.nn.plan import Planned
 from sparkdl.optim.best import BestWeights
@@ -104,7 +105,7 @@ class Loop:
         self.ahead = exchange.grads  # where gradients are computed
         if job.stragglers is not None and member.size > 1 and store is not None:
             self.late = Late(job.stragglers, member, store)
-            self.ahead = aligned(exchange.grads.size, self.flat.dtype).reshape(exchange.grads.shape)
+            self.ahead = memory.zeros(exchange.grads.shape, self.flat.dtype)
         self.gradients = self.flat.views(self.ahead)
         self.running = RunningMetrics(job.train_metrics)
         self._agree()

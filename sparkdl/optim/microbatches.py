@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from sparkdl import memory
 from sparkdl.data.feed import Rows
 from sparkdl.nn.context import Run
-from sparkdl.nn.flat import Flat, aligned
+from sparkdl.nn.flat import Flat
 from sparkdl.tree import fold
 
 Compute = Callable[[Rows, Run], tuple[np.ndarray, np.ndarray]]
@@ -52,7 +53,7 @@ class MicroBatches:
             self._parts.append(np.zeros((0, 0)))
         if len(self._parts[number]) != rows:
             size = self._flat.trainable
-            self._parts[number] = aligned(rows * size, self._flat.dtype).reshape(rows, size)
+            self._parts[number] = memory.zeros((rows, size), self._flat.dtype)
         return self._parts[number]
 
 

@@ -4,8 +4,8 @@
     affine(c, a, b, bias)    c = a b + bias     (bias (columns,) or None)
 
 ``a`` (rows, inner) has any strides, so ``x.T`` costs nothing; ``b`` (inner, columns) and ``c`` (rows, columns) are
-copied where their columns do not lie next to each other in memory. float32 and float64. Sums go over pieces of ``_DEPTH``
-products, and these are added up: rounding errors are a fraction of those of one long sum.
+copied where their columns do not lie next to each other in memory. float32 and float64. Sums go over pieces of
+``_SUMMED`` products, and these are added up: rounding errors are a fraction of those of one long sum.
 """
 
 from __future__ import annotations
@@ -25,15 +25,17 @@ from sparkdl.nn.kernels.memory import copy_rows
 prange = numba().prange
 
 _ROWS = 512  # rows of a at a time, at most: with _DEPTH columns of them they stay in the second-level cache
-_DEPTH = 256  # rows of b at a time: a panel of them stays in the nearest caches
-_PACKED = 64  # rows of a from which on it pays to copy a panel of b together
+_DEPTH = 512  # rows of b at a time: a panel of them stays in the second-level cache
+_SUMMED = 256  # products that are summed before they are added to what was summed before
+_FEW = 256  # rows of a: for more than these it pays to copy a panel of b together
+_SHARED = 64  # rows of a that a thread should have at least
 AS_IS, COPIED, TURNED = range(3)  # how a panel of b gets to the tiles
 
 _steps = lru_cache(maxsize=256)(steps)
 
 
 @njit(parallel=True)
-def _product(c_at, a_at, b_at, bias, has_bias, shape, depth, width, how, groups, parts, roff, toff, coff):
+def _product(c_at, a_at, b_at, bias, has_bias, shape, summed, width, how, groups, parts, roff, toff, coff):
     """Items of work are panels of ``width`` columns for each of ``groups`` of rows, panels next to each other.
 
     ``c_at``, ``a_at``, ``b_at``: address and strides of both axes in bytes; so one compilation serves all layouts.
@@ -43,16 +45,15 @@ def _product(c_at, a_at, b_at, bias, has_bias, shape, depth, width, how, groups,
     across = (columns + width - 1) // width
     for part in prange(parts):
         item, stop = part * groups * across // parts, (part + 1) * groups * across // parts
-        packed = np.empty(depth * width if how != AS_IS else 0, like.dtype)
+        packed = np.empty(_DEPTH * width if how != AS_IS else 0, like.dtype)
         while item < stop:
             group, first = item // across, item % across
             last = min(across, first + stop - item)
             item += last - first
             r = group * rows // groups
             high = (group + 1) * rows // groups - r
-            for k in range(0, max(inner, 1), depth):
-                mode = ADDED if k else (BIAS if has_bias else ZERO)
-                deep = min(depth, inner - k)
+            for k in range(0, max(inner, 1), _DEPTH):
+                deep = min(_DEPTH, inner - k)
                 for j in range(first * width, min(columns, last * width), width):
                     wide = min(width, columns - j)
                     source, pitch = b + k * b_row + j * b_step, b_row // size
@@ -62,11 +63,13 @@ def _product(c_at, a_at, b_at, bias, has_bias, shape, depth, width, how, groups,
                         transpose(like, packed.ctypes.data, width, source, b_step // size, wide, deep)
                     if how != AS_IS:
                         source, pitch = packed.ctypes.data, width
-                    block(
-                        like, a + r * a_row + k * a_step, roff.ctypes.data, a_step // size, toff.ctypes.data, 1, deep,
-                        source, pitch, 0, c + r * c_row + j * size, coff.ctypes.data, high, wide, mode,
-                        bias.ctypes.data + j * size,
-                    )  # fmt: skip
+                    for i in range(0, max(deep, 1), summed):
+                        mode = ADDED if k + i else (BIAS if has_bias else ZERO)
+                        block(
+                            like, a + r * a_row + (k + i) * a_step, roff.ctypes.data, a_step // size, toff.ctypes.data,
+                            1, min(summed, deep - i), source + i * pitch * size, pitch, 0, c + r * c_row + j * size,
+                            coff.ctypes.data, high, wide, mode, bias.ctypes.data + j * size,
+                        )  # fmt: skip
 
 
 @njit(parallel=True)
@@ -106,27 +109,27 @@ def _affine(c: Any, a: Any, b: Any, bias: Any) -> None:
     """``a`` and ``b`` may be words of two neighbours along ``inner`` each (``bf16``)."""
     (rows, inner), columns = a.shape, b.shape[1]
     size, threads = c.itemsize, num_threads()
-    if bias is None and b.strides[0] == size and 4 * rows * (inner + columns) < inner * columns and c.strides[1] == size:
+    if bias is None and b.strides[0] == size and 3 * rows * (inner + columns) < inner * columns and c.strides[1] == size:
         turned = memory.empty((columns, rows), c.dtype)  # a few rows are turned sooner than a large ``b``
         _affine(turned, b.T, a.T, None)
         _turn(c, turned, max(1, min(threads, rows // 16)))
         return
     width = panel(columns, size)
     across = -(-columns // width)
-    how = COPIED if rows >= _PACKED and across > 1 else AS_IS
+    how = COPIED if rows > _FEW and across > 1 else AS_IS
     if b.strides[1] != size and columns > 1:
         how = TURNED
         if b.strides[0] != size:
             b, how = np.ascontiguousarray(b), AS_IS
     out = c if c.strides[1] == size or columns == 1 else np.empty(c.shape, c.dtype)
     groups = -(-rows // _ROWS)
-    if across % threads and rows >= _PACKED * threads:  # so that all threads get as much
+    if across % threads and rows >= _SHARED * threads:  # so that all threads get as much
         groups = -(-groups // threads) * threads
-    high, depth = -(-rows // groups), _DEPTH // 2 if a.dtype == bf16.WORD else _DEPTH  # a word holds two
+    high, summed = -(-rows // groups), _SUMMED // 2 if a.dtype == bf16.WORD else _SUMMED  # a word holds two
     _product(
         _place(out), _place(a), _place(b), np.empty(0, a.dtype) if bias is None else bias.view(a.dtype),
         bias is not None,
-        (rows, inner, columns), depth, width, how, groups, max(1, min(threads, groups * across)),
+        (rows, inner, columns), summed, width, how, groups, max(1, min(threads, groups * across)),
         _steps(high, a.strides[0] // size), _steps(1), _steps(high, out.strides[0] // size),
     )  # fmt: skip
     if out is not c:

@@ -308,7 +308,7 @@ def transpose(module: ir.Module, w: Width) -> ir.Function:
     function = ir.Function(module, TRANSPOSE_TYPE, f"sparkdl_transpose_{w.kind}")
     to, ld_to, source, ld_source, rows, columns = function.args
     b = ir.IRBuilder(function.append_basic_block("entry"))
-    lanes = min(w.lanes, 8)
+    lanes = w.lanes
     vector = ir.VectorType(w.real, lanes)
     whole_rows, whole_columns = b.and_(rows, I64(-lanes)), b.and_(columns, I64(-lanes))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparkdl import tree
+from sparkdl import memory, tree
 from sparkdl.blockmanager.store import BlockStore
 from sparkdl.optim.clip import Clip, as_clips
 from sparkdl.optim.exchange.base import LOSS, WEIGHT, Costs, Exchange
@@ -46,7 +46,7 @@ class Local(Exchange):
 
     @cached_property
     def grads(self) -> np.ndarray:  # made when it is asked for
-        return np.zeros((len(self.member.subtrees), self.weights.size), self.weights.dtype)
+        return memory.zeros((len(self.member.subtrees), self.weights.size), self.weights.dtype)
 
     def step(self, grads: np.ndarray, header: np.ndarray, step: int, progress: Progress | None = None) -> np.ndarray:
         total = self.merge(header)
