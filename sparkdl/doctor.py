@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import json
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sparkdl
+from sparkdl.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -24,12 +26,14 @@ if TYPE_CHECKING:
 OLDEST_JAVA = 17
 QUICK = " ".join((
     "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:+UnlockDiagnosticVMOptions", "-XX:-BytecodeVerificationRemote",
+    "-Dorg.sparkdl.bridge.cold=true",
 ))  # fmt: skip
-"""For JVMs that live for seconds and run Spark's own classes: they compile once and lightly, and check no byte code, so
-that they come up with half the processor time.
+"""For JVMs that live for seconds and run Spark's own classes: they compile once and lightly, check no byte code, and do
+not rehearse exchanges until these are fast, so that they take half the processor time.
 """
-PATIENCE = 14.0
-"""Seconds after which an examination that still waits for Spark is given up."""
+PATIENCE = 13.8
+"""Seconds after which an examination that still waits for Spark is given up; with leaving, all is over within 15."""
+LEAVING = 0.5  # seconds that an examination that was given up waits for Spark to stop
 NEEDED_BY_TASKS = ("numpy", "numba", "pyarrow")
 MOST = 8  # tasks that meet
 SIZE = 1 << 20  # bytes that each sends
@@ -106,9 +110,11 @@ def packages() -> Iterator[Finding]:
 
 def kernels() -> Iterator[Finding]:
     """The vector instructions in use."""
-    from sparkdl.kernel import isa
-
-    yield Finding("kernels", "ok", f"instructions: {isa()}")
+    isa, arithmetic = computing()
+    if isa == "none":
+        yield Finding("kernels", "fail", arithmetic, "set SPARKDL_ISA to one that this machine has, or leave it unset")
+    else:
+        yield Finding("kernels", "ok", f"instructions: {isa}")
 
 
 def threads() -> Iterator[Finding]:
@@ -168,7 +174,8 @@ def cluster(spark: SparkSession | Started | None, patience: float = PATIENCE) ->
         yield from _session_findings(session, deadline)
     finally:
         if own:
-            session.stop()
+            with contextlib.suppress(TimeoutError):  # it stops by itself then, or with this process
+                _until(max(deadline, time.monotonic() + LEAVING), session.stop)
 
 
 def _session(master: str | None) -> tuple[SparkSession, bool]:
@@ -216,14 +223,15 @@ def _session_findings(spark: SparkSession, deadline: float) -> Iterator[Finding]
     yield from _task_findings(seen)
     tasks = min(slots.total, MOST)
     try:
-        seconds = _until(deadline, lambda: _exchange(spark, tasks, barrier=not slots.dynamic))
+        met = _until(deadline, lambda: _exchange(spark, tasks, barrier=not slots.dynamic))
     except Exception as error:
         spark.interruptAll()
         remedy = "can the executors reach each other (spark.blockManager.port, a firewall)? See their logs (stderr)"
         yield Finding("exchange", "fail", _line(error), remedy)
         return
     what = f"{tasks} tasks met, and each had {SIZE >> 10} KiB from another one"
-    yield Finding("exchange", "ok", f"{what}, in {1e3 * max(seconds):.0f} ms at most, cold")
+    yield Finding("exchange", "ok", f"{what}, in {1e3 * max(one.seconds for one in met):.0f} ms at most, cold")
+    yield from _kernel_findings({(one.isa, one.arithmetic) for one in met})
 
 
 def _security(spark: SparkSession) -> str:
@@ -237,8 +245,10 @@ def _security(spark: SparkSession) -> str:
     return f"Spark's own: {', '.join(states)}"
 
 
-def _exchange(spark: SparkSession, tasks: int, barrier: bool) -> list[float]:
-    """Seconds that each of ``tasks`` tasks waited for a block of another one: training's way, package and all."""
+def _exchange(spark: SparkSession, tasks: int, barrier: bool) -> list[Any]:
+    """Seconds that each of ``tasks`` tasks waited for a block of another one, and how it computes: training's way,
+    package and all.
+    """
     from sparkdl.blockmanager.bridge.session import drop_everywhere, new_run
     from sparkdl.carry import carry
 
@@ -250,6 +260,7 @@ def _exchange(spark: SparkSession, tasks: int, barrier: bool) -> list[float]:
 
         from sparkdl.blockmanager.spark import connect
         from sparkdl.blockmanager.store import Block
+        from sparkdl.doctor import computing
 
         for _ in batches:
             pass
@@ -263,13 +274,38 @@ def _exchange(spark: SparkSession, tasks: int, barrier: bool) -> list[float]:
             seconds = time.perf_counter() - began
             store.put(Block("end", 1, rank), b"1")
             store.wait("end", 1, range(tasks))  # nobody leaves before all have read
-        yield pyarrow.RecordBatch.from_pydict({"seconds": [seconds]})
+        isa, arithmetic = computing()
+        yield pyarrow.RecordBatch.from_pydict({"seconds": [seconds], "isa": [isa], "arithmetic": [arithmetic]})
 
     try:
-        frame = spark.range(0, tasks, 1, tasks).mapInArrow(carry(meet), "seconds double", barrier=barrier)
-        return [row["seconds"] for row in frame.collect()]
+        schema = "seconds double, isa string, arithmetic string"
+        return list(spark.range(0, tasks, 1, tasks).mapInArrow(carry(meet), schema, barrier=barrier).collect())
     finally:
         drop_everywhere(spark, run)
+
+
+def computing() -> tuple[str, str]:
+    """This process's vector instructions, and what decides the bits of its results; the error, if it is told wrong."""
+    from sparkdl.kernel import arithmetic, isa
+
+    try:
+        return isa(), arithmetic()
+    except (ValueError, UnsupportedError) as error:
+        return "none", str(error)
+
+
+def _kernel_findings(there: set[tuple[str, str]]) -> Iterator[Finding]:
+    """Of the tasks' instructions and arithmetics, beside this process's."""
+    isas, ways = (", ".join(sorted(set(each))) for each in zip(*there, strict=True))
+    if len({way for _, way in there}) > 1:
+        what = f"the tasks compute in different ways ({ways}), and training is refused: they would have different bits"
+        remedy = "use machines of one kind; SPARKDL_ISA=plain, set for all executors, may make them alike"
+        yield Finding("kernels", "fail", what, remedy)
+    elif ways != computing()[1]:
+        what = f"instructions in the tasks: {isas} ({ways}); the driver's results have other bits ({computing()[1]})"
+        yield Finding("kernels", "warn", what, "set the same SPARKDL_ISA on driver and executors, or bear it")
+    else:
+        yield Finding("kernels", "ok", f"instructions in the tasks: {isas}; the same numbers as here")
 
 
 def _ask_tasks(spark: SparkSession, slots: int) -> list[dict[str, Any]]:
