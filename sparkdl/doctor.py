@@ -31,6 +31,15 @@ QUICK = " ".join((
 """For JVMs that live for seconds and run Spark's own classes: they compile once and lightly, check no byte code, and do
 not rehearse exchanges until these are fast, so that they take half the processor time.
 """
+OWN = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.codegen.wholeStage": "false",  # compiling queries of a few rows takes longer than interpreting them
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.driver.defaultJavaOptions": QUICK,  # the options that users and clusters set come after these
+    "spark.executor.defaultJavaOptions": QUICK,
+}
+"""Settings of a session that is started for an examination."""
 PATIENCE = 13.8
 """Seconds after which an examination that still waits for Spark is given up; with leaving, all is over within 15."""
 LEAVING = 0.5  # seconds that an examination that was given up waits for Spark to stop
@@ -51,8 +60,9 @@ class Finding(NamedTuple):
 def examine(
     spark: SparkSession | None = None, master: str | None = None, patience: float = PATIENCE
 ) -> Iterator[Finding]:
-    """Look at everything in turn; with ``spark`` in that session, else in the active one or one started for it."""
+    """Look at everything in turn; with ``spark`` in that session, else in the running one or one started for it."""
     deadline = time.monotonic() + patience
+    spark = spark or _running()
     found = list(java())
     starting = None if spark or any(finding.state == "fail" for finding in found) else Started(lambda: _session(master))
     for check in (python, namesake, packages, kernels, threads, cache):  # while Spark starts
@@ -165,7 +175,7 @@ def cluster(spark: SparkSession | Started | None, patience: float = PATIENCE) ->
         yield Finding("Spark", "fail", "cannot start without Java", "see Java above")
         return
     try:
-        session, own = spark.result(deadline) if isinstance(spark, Started) else (spark, False)
+        session = spark.result(deadline) if isinstance(spark, Started) else spark
     except Exception as error:
         remedy = "look at Java above, at the master's address, at Spark's log"
         yield Finding("Spark", "fail", _line(error), remedy)
@@ -173,26 +183,35 @@ def cluster(spark: SparkSession | Started | None, patience: float = PATIENCE) ->
     try:
         yield from _session_findings(session, deadline)
     finally:
-        if own:
+        if isinstance(spark, Started):
             with contextlib.suppress(TimeoutError):  # it stops by itself then, or with this process
                 _until(max(deadline, time.monotonic() + LEAVING), session.stop)
 
 
-def _session(master: str | None) -> tuple[SparkSession, bool]:
-    """A session, the running one if there is one, and whether it was started for this."""
+def _running() -> SparkSession | None:
+    """This process's session, if there is one."""
+    if "pyspark.sql" not in sys.modules:
+        return None
     from pyspark.sql import SparkSession
 
-    own = SparkSession.getActiveSession() is None
+    from sparkdl.blockmanager.bridge.session import is_stopped
+
+    session = SparkSession.getActiveSession() or getattr(SparkSession, "_instantiatedSession", None)  # another thread's
+    return None if session is None or is_stopped(session) else session
+
+
+def _session(master: str | None) -> SparkSession:
+    """A session for this examination, where none is running."""
+    from pyspark.sql import SparkSession
+
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName("sparkdl doctor")
-    if own:
-        builder = builder.config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false")
-        for who in ("driver", "executor"):  # the options that users and clusters set come after these
-            builder = builder.config(f"spark.{who}.defaultJavaOptions", QUICK)
+    for name, value in OWN.items():
+        builder = builder.config(name, value)
     session = (builder.master(master) if master else builder).getOrCreate()
-    if own and hasattr(session, "_jsc"):
+    if hasattr(session, "_jsc"):
         session.sparkContext.setLogLevel("OFF")  # what fails is a finding
-    return session, own
+    return session
 
 
 def _session_findings(spark: SparkSession, deadline: float) -> Iterator[Finding]:

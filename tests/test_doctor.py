@@ -106,7 +106,7 @@ def test_an_examination_does_not_wait_for_a_session_that_does_not_stop():
     conf = SimpleNamespace(get=lambda *names: "")
     session = SimpleNamespace(version="4", conf=conf, stop=threading.Event().wait)
     began = time.monotonic()
-    findings = list(doctor.cluster(doctor.Started(lambda: (session, True)), patience=0.1))
+    findings = list(doctor.cluster(doctor.Started(lambda: session), patience=0.1))
     assert findings[-1].state == "fail" and time.monotonic() - began < 5
 
 
@@ -123,6 +123,11 @@ def test_a_session_in_one_jvm_has_no_failure(local):
 
 def test_a_session_with_executors_has_no_failure(cluster):
     _nothing_fails(list(doctor.cluster(cluster, patience=60)))
+
+
+def test_a_running_session_is_examined_and_goes_on(local):
+    _nothing_fails(list(doctor.examine(patience=60)))
+    assert local.range(3).count() == 3
 
 
 def _nothing_fails(findings):
