@@ -40,9 +40,9 @@ OWN = {
     "spark.executor.defaultJavaOptions": QUICK,
 }
 """Settings of a session that is started for an examination."""
-PATIENCE = 13.8
+PATIENCE = 13.5
 """Seconds after which an examination that still waits for Spark is given up; with leaving, all is over within 15."""
-LEAVING = 0.5  # seconds that an examination that was given up waits for Spark to stop
+LEAVING = 0.3  # seconds that an examination that was given up waits for Spark to stop
 NEEDED_BY_TASKS = ("numpy", "numba", "pyarrow")
 MOST = 8  # tasks that meet
 SIZE = 1 << 20  # bytes that each sends
