@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     command = commands.add_parser("doctor", help="check Java, Spark, the door, kernels, threads, caches; with remedies")
     command.add_argument("--master", help="the Spark master to try; by default that of Spark's own configuration")
-    command.add_argument("--patience", type=float, help="seconds to wait for Spark (default: 14)")
+    command.add_argument("--patience", type=float, help="seconds to wait for Spark (default: 13.5)")
     command.set_defaults(run=_doctor)
 
     files = "a model that was saved here (a folder), or a Keras or Caffe file"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import json
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sparkdl
+from sparkdl.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -24,12 +26,23 @@ if TYPE_CHECKING:
 OLDEST_JAVA = 17
 QUICK = " ".join((
     "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:+UnlockDiagnosticVMOptions", "-XX:-BytecodeVerificationRemote",
+    "-Dorg.sparkdl.bridge.cold=true",
 ))  # fmt: skip
-"""For JVMs that live for seconds and run Spark's own classes: they compile once and lightly, and check no byte code, so
-that they come up with half the processor time.
+"""For JVMs that live for seconds and run Spark's own classes: they compile once and lightly, check no byte code, and do
+not rehearse exchanges until these are fast, so that they take half the processor time.
 """
-PATIENCE = 14.0
-"""Seconds after which an examination that still waits for Spark is given up."""
+OWN = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.codegen.wholeStage": "false",  # compiling queries of a few rows takes longer than interpreting them
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.driver.defaultJavaOptions": QUICK,  # the options that users and clusters set come after these
+    "spark.executor.defaultJavaOptions": QUICK,
+}
+"""Settings of a session that is started for an examination."""
+PATIENCE = 13.5
+"""Seconds after which an examination that still waits for Spark is given up; with leaving, all is over within 15."""
+LEAVING = 0.3  # seconds that an examination that was given up waits for Spark to stop
 NEEDED_BY_TASKS = ("numpy", "numba", "pyarrow")
 MOST = 8  # tasks that meet
 SIZE = 1 << 20  # bytes that each sends
@@ -47,8 +60,9 @@ class Finding(NamedTuple):
 def examine(
     spark: SparkSession | None = None, master: str | None = None, patience: float = PATIENCE
 ) -> Iterator[Finding]:
-    """Look at everything in turn; with ``spark`` in that session, else in the active one or one started for it."""
+    """Look at everything in turn; with ``spark`` in that session, else in the running one or one started for it."""
     deadline = time.monotonic() + patience
+    spark = spark or _running()
     found = list(java())
     starting = None if spark or any(finding.state == "fail" for finding in found) else Started(lambda: _session(master))
     for check in (python, namesake, packages, kernels, threads, cache):  # while Spark starts
@@ -106,9 +120,11 @@ def packages() -> Iterator[Finding]:
 
 def kernels() -> Iterator[Finding]:
     """The vector instructions in use."""
-    from sparkdl.kernel import isa
-
-    yield Finding("kernels", "ok", f"instructions: {isa()}")
+    isa, arithmetic = computing()
+    if isa == "none":
+        yield Finding("kernels", "fail", arithmetic, "set SPARKDL_ISA to one that this machine has, or leave it unset")
+    else:
+        yield Finding("kernels", "ok", f"instructions: {isa}")
 
 
 def threads() -> Iterator[Finding]:
@@ -159,7 +175,7 @@ def cluster(spark: SparkSession | Started | None, patience: float = PATIENCE) ->
         yield Finding("Spark", "fail", "cannot start without Java", "see Java above")
         return
     try:
-        session, own = spark.result(deadline) if isinstance(spark, Started) else (spark, False)
+        session = spark.result(deadline) if isinstance(spark, Started) else spark
     except Exception as error:
         remedy = "look at Java above, at the master's address, at Spark's log"
         yield Finding("Spark", "fail", _line(error), remedy)
@@ -167,25 +183,35 @@ def cluster(spark: SparkSession | Started | None, patience: float = PATIENCE) ->
     try:
         yield from _session_findings(session, deadline)
     finally:
-        if own:
-            session.stop()
+        if isinstance(spark, Started):
+            with contextlib.suppress(TimeoutError):  # it stops by itself then, or with this process
+                _until(max(deadline, time.monotonic() + LEAVING), session.stop)
 
 
-def _session(master: str | None) -> tuple[SparkSession, bool]:
-    """A session, the running one if there is one, and whether it was started for this."""
+def _running() -> SparkSession | None:
+    """This process's session, if there is one."""
+    if "pyspark.sql" not in sys.modules:
+        return None
     from pyspark.sql import SparkSession
 
-    own = SparkSession.getActiveSession() is None
+    from sparkdl.blockmanager.bridge.session import is_stopped
+
+    session = SparkSession.getActiveSession() or getattr(SparkSession, "_instantiatedSession", None)  # another thread's
+    return None if session is None or is_stopped(session) else session
+
+
+def _session(master: str | None) -> SparkSession:
+    """A session for this examination, where none is running."""
+    from pyspark.sql import SparkSession
+
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName("sparkdl doctor")
-    if own:
-        builder = builder.config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false")
-        for who in ("driver", "executor"):  # the options that users and clusters set come after these
-            builder = builder.config(f"spark.{who}.defaultJavaOptions", QUICK)
+    for name, value in OWN.items():
+        builder = builder.config(name, value)
     session = (builder.master(master) if master else builder).getOrCreate()
-    if own and hasattr(session, "_jsc"):
+    if hasattr(session, "_jsc"):
         session.sparkContext.setLogLevel("OFF")  # what fails is a finding
-    return session, own
+    return session
 
 
 def _session_findings(spark: SparkSession, deadline: float) -> Iterator[Finding]:
@@ -216,14 +242,15 @@ def _session_findings(spark: SparkSession, deadline: float) -> Iterator[Finding]
     yield from _task_findings(seen)
     tasks = min(slots.total, MOST)
     try:
-        seconds = _until(deadline, lambda: _exchange(spark, tasks, barrier=not slots.dynamic))
+        met = _until(deadline, lambda: _exchange(spark, tasks, barrier=not slots.dynamic))
     except Exception as error:
         spark.interruptAll()
         remedy = "can the executors reach each other (spark.blockManager.port, a firewall)? See their logs (stderr)"
         yield Finding("exchange", "fail", _line(error), remedy)
         return
     what = f"{tasks} tasks met, and each had {SIZE >> 10} KiB from another one"
-    yield Finding("exchange", "ok", f"{what}, in {1e3 * max(seconds):.0f} ms at most, cold")
+    yield Finding("exchange", "ok", f"{what}, in {1e3 * max(one.seconds for one in met):.0f} ms at most, cold")
+    yield from _kernel_findings({(one.isa, one.arithmetic) for one in met})
 
 
 def _security(spark: SparkSession) -> str:
@@ -237,8 +264,10 @@ def _security(spark: SparkSession) -> str:
     return f"Spark's own: {', '.join(states)}"
 
 
-def _exchange(spark: SparkSession, tasks: int, barrier: bool) -> list[float]:
-    """Seconds that each of ``tasks`` tasks waited for a block of another one: training's way, package and all."""
+def _exchange(spark: SparkSession, tasks: int, barrier: bool) -> list[Any]:
+    """Seconds that each of ``tasks`` tasks waited for a block of another one, and how it computes: training's way,
+    package and all.
+    """
     from sparkdl.blockmanager.bridge.session import drop_everywhere, new_run
     from sparkdl.carry import carry
 
@@ -250,6 +279,7 @@ def _exchange(spark: SparkSession, tasks: int, barrier: bool) -> list[float]:
 
         from sparkdl.blockmanager.spark import connect
         from sparkdl.blockmanager.store import Block
+        from sparkdl.doctor import computing
 
         for _ in batches:
             pass
@@ -263,13 +293,38 @@ def _exchange(spark: SparkSession, tasks: int, barrier: bool) -> list[float]:
             seconds = time.perf_counter() - began
             store.put(Block("end", 1, rank), b"1")
             store.wait("end", 1, range(tasks))  # nobody leaves before all have read
-        yield pyarrow.RecordBatch.from_pydict({"seconds": [seconds]})
+        isa, arithmetic = computing()
+        yield pyarrow.RecordBatch.from_pydict({"seconds": [seconds], "isa": [isa], "arithmetic": [arithmetic]})
 
     try:
-        frame = spark.range(0, tasks, 1, tasks).mapInArrow(carry(meet), "seconds double", barrier=barrier)
-        return [row["seconds"] for row in frame.collect()]
+        schema = "seconds double, isa string, arithmetic string"
+        return list(spark.range(0, tasks, 1, tasks).mapInArrow(carry(meet), schema, barrier=barrier).collect())
     finally:
         drop_everywhere(spark, run)
+
+
+def computing() -> tuple[str, str]:
+    """This process's vector instructions, and what decides the bits of its results; the error, if it is told wrong."""
+    from sparkdl.kernel import arithmetic, isa
+
+    try:
+        return isa(), arithmetic()
+    except (ValueError, UnsupportedError) as error:
+        return "none", str(error)
+
+
+def _kernel_findings(there: set[tuple[str, str]]) -> Iterator[Finding]:
+    """Of the tasks' instructions and arithmetics, beside this process's."""
+    isas, ways = (", ".join(sorted(set(each))) for each in zip(*there, strict=True))
+    if len({way for _, way in there}) > 1:
+        what = f"the tasks compute in different ways ({ways}), and training is refused: they would have different bits"
+        remedy = "use machines of one kind; SPARKDL_ISA=plain, set for all executors, may make them alike"
+        yield Finding("kernels", "fail", what, remedy)
+    elif ways != computing()[1]:
+        what = f"instructions in the tasks: {isas} ({ways}); the driver's results have other bits ({computing()[1]})"
+        yield Finding("kernels", "warn", what, "set the same SPARKDL_ISA on driver and executors, or bear it")
+    else:
+        yield Finding("kernels", "ok", f"instructions in the tasks: {isas}; the same numbers as here")
 
 
 def _ask_tasks(spark: SparkSession, slots: int) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -80,6 +81,35 @@ def test_other_versions_in_the_tasks_are_named():
     assert shut.state == "fail" and "spark.local.dir" in shut.remedy
 
 
+@pytest.mark.parametrize(
+    "there, state, said",
+    [
+        ({("avx512", "fused"), ("avx2", "fused")}, "ok", "avx2, avx512; the same numbers"),
+        ({("avx2", "fused"), ("plain", "plain on x")}, "fail", "training is refused"),
+        ({("plain", "plain on x")}, "warn", "the driver's results have other bits (fused)"),
+    ],
+)
+def test_tasks_that_compute_in_another_way_are_named(there, state, said, monkeypatch):
+    monkeypatch.setattr(doctor, "computing", lambda: ("avx512", "fused"))
+    (finding,) = doctor._kernel_findings(there)
+    assert finding.state == state and said in finding.what
+
+
+def test_instructions_that_the_machine_does_not_have_are_a_failure(monkeypatch):
+    monkeypatch.setattr("sparkdl.kernel._table", {})
+    monkeypatch.setenv("SPARKDL_ISA", "avx1024")
+    (finding,) = doctor.kernels()
+    assert finding.state == "fail" and "avx1024" in finding.what
+
+
+def test_an_examination_does_not_wait_for_a_session_that_does_not_stop():
+    conf = SimpleNamespace(get=lambda *names: "")
+    session = SimpleNamespace(version="4", conf=conf, stop=threading.Event().wait)
+    began = time.monotonic()
+    findings = list(doctor.cluster(doctor.Started(lambda: session), patience=0.1))
+    assert findings[-1].state == "fail" and time.monotonic() - began < 5
+
+
 def test_a_call_that_does_not_return_is_given_up():
     with pytest.raises(TimeoutError, match="no answer within"):
         doctor._until(time.monotonic() + 0.01, threading.Event().wait)
@@ -95,9 +125,14 @@ def test_a_session_with_executors_has_no_failure(cluster):
     _nothing_fails(list(doctor.cluster(cluster, patience=60)))
 
 
+def test_a_running_session_is_examined_and_goes_on(local):
+    _nothing_fails(list(doctor.examine(patience=60)))
+    assert local.range(3).count() == 3
+
+
 def _nothing_fails(findings):
     assert "fail" not in _states(findings).values(), findings
-    assert {"Spark", "security", "tasks", "door", "exchange"} <= _states(findings).keys()
+    assert {"Spark", "security", "tasks", "door", "exchange", "kernels"} <= _states(findings).keys()
 
 
 def test_report_prints_the_remedy_under_its_finding(capsys):

@@ -8,7 +8,8 @@
 When the columns of a budget together pass its limit, the largest one moves to a file, and so on. Files are readable by
 their owner only and have no name, so that nothing is left behind however the process ends. In memory a column doubles
 by remapping its pages, which copies nothing. Rows of a file are read, not mapped: visited in random order a mapping
-would soon hold all of it (the system maps up to a megabyte around each row), and a read costs about a microsecond.
+would soon hold all of it (the system maps up to a megabyte around each row), and one that is held to a budget by giving
+pages back takes longer than reads, which cost one or two microseconds each (docs/data.md has the figures).
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ import java.nio.file.attribute.PosixFilePermissions;
  */
 final class Server {
   private static final String PROPERTY = "org.sparkdl.bridge.address";
+  private static final String COLD = "org.sparkdl.bridge.cold"; // set where a JVM lives for seconds
   private static final String RENDEZVOUS = "sparkdl-door";
   private static final int LONGEST = 100; // bytes; a Unix socket's path may have about 107
 
@@ -54,7 +55,9 @@ final class Server {
       path.toFile().delete();
       folder.toFile().delete();
     }));
-    daemon("sparkdl-warm-up", () -> Warmup.run(path.toString()));
+    if (!Boolean.getBoolean(COLD)) {
+      daemon("sparkdl-warm-up", () -> Warmup.run(path.toString()));
+    }
     return path.toString();
   }
 
